@@ -1,0 +1,44 @@
+"""JAX, eager and under ``jit``: tracers are recognised, triangular solves and accumulation are JAX's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from matfun.ops import API_VERSION as API_VERSION
+from matfun.ops import Array, Ops
+
+
+class JaxOps(Ops):
+    """JAX arrays; every fixed-step path can be traced."""
+
+    name = "jax"
+    _supported = tuple(
+        np.dtype(t)
+        for t in (jnp.float32, jnp.float64, jnp.complex64, jnp.complex128, jnp.bfloat16, jnp.float16)
+    )
+
+    def supports(self, dtype: Any) -> bool:
+        return np.dtype(dtype) in self._supported
+
+    def compute_dtype(self, A: Array) -> Any:
+        if A.dtype == jnp.float16 and not self.prefers_products(A):
+            return np.dtype(np.float32)  # as in the torch provider: no fast float16 product on a CPU
+        return super().compute_dtype(A)
+
+    def is_traced(self, X: Array) -> bool:
+        return isinstance(X, jax.core.Tracer)
+
+    def prefers_products(self, X: Array) -> bool:  # noqa: ARG002 - a tracer has no device
+        return bool(jax.default_backend() != "cpu")
+
+    def solve_triangular(self, L: Array, B: Array, *, lower: bool = True) -> Array:
+        return self._narrow(jax.scipy.linalg.solve_triangular(self.widen(L), self.widen(B), lower=lower), B)
+
+
+def provide(xp: Any) -> Ops:
+    """Verbs for JAX arrays."""
+    return JaxOps(xp)

@@ -1,0 +1,85 @@
+"""PyTorch on CPU and CUDA: fused beta C + alpha A B, and dtypes that its devices can multiply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from matfun.ops import API_VERSION as API_VERSION
+from matfun.ops import Array, Ops
+
+
+class TorchOps(Ops):
+    """Torch tensors; differentiable, and free of host synchronisation except in ``as_host``."""
+
+    name = "torch"
+    _supported = (torch.float32, torch.float64, torch.complex64, torch.complex128, torch.bfloat16, torch.float16)
+
+    def eps(self, dtype: Any) -> float:
+        return float(torch.finfo(dtype).eps)
+
+    def supports(self, dtype: Any) -> bool:
+        return dtype in self._supported
+
+    def compute_dtype(self, A: Array) -> Any:
+        if A.dtype == torch.float16 and A.device.type == "cpu":
+            return torch.float32  # float16 products on a CPU run at a thousandth of float32's speed
+        return super().compute_dtype(A)
+
+    def is_16bit(self, dtype: Any) -> bool:
+        return dtype in (torch.float16, torch.bfloat16)
+
+    def is_complex(self, X: Array) -> bool:
+        return bool(X.dtype.is_complex)
+
+    def is_traced(self, X: Array) -> bool:
+        return torch.compiler.is_compiling() or X.device.type == "meta"
+
+    def prefers_products(self, X: Array) -> bool:
+        return bool(X.device.type != "cpu")
+
+    def as_host(self, x: Array) -> Any:
+        x = x.detach().cpu()
+        return (x.to(torch.float32) if self.is_16bit(x.dtype) else x).resolve_conj().numpy()
+
+    def adjoint(self, X: Array) -> Array:
+        return X.mH
+
+    def scale(self, X: Array, c: Any) -> Array:
+        if isinstance(c, (int, float)):
+            return X * c
+        return X * c.to(X.dtype)[..., None, None]
+
+    def add_diagonal(self, X: Array, c: Any) -> Array:
+        Y = X.clone()
+        diagonal = Y.diagonal(dim1=-2, dim2=-1)
+        diagonal += c if isinstance(c, (int, float)) else c.to(X.dtype)[..., None]
+        return Y
+
+    def add_matmul(self, C: Array, A: Array, B: Array, alpha: Any = 1.0, beta: Any = 1.0) -> Array:
+        if not (isinstance(alpha, (int, float)) and isinstance(beta, (int, float))):
+            return super().add_matmul(C, A, B, alpha, beta)
+        if C.ndim == 2:
+            return torch.addmm(C, A, B, beta=beta, alpha=alpha)
+        shape = C.shape
+        flat = [Y.reshape(-1, *Y.shape[-2:]) for Y in (C, A, B)]
+        return torch.baddbmm(*flat, beta=beta, alpha=alpha).reshape(shape)
+
+    def max_abs(self, X: Array) -> Array:
+        return torch.linalg.vector_norm(self.widen(X), ord=float("inf"), dim=(-2, -1))
+
+    def plain_norm_fro(self, X: Array) -> Array:
+        dtype = torch.float32 if self.is_16bit(X.dtype) else None
+        return torch.linalg.vector_norm(X, dim=(-2, -1), dtype=dtype)
+
+    def cholesky(self, S: Array) -> Array:
+        return self._narrow(torch.linalg.cholesky_ex(self.widen(S)).L, S)
+
+    def solve_triangular(self, L: Array, B: Array, *, lower: bool = True) -> Array:
+        return self._narrow(torch.linalg.solve_triangular(self.widen(L), self.widen(B), upper=not lower), B)
+
+
+def provide(xp: Any) -> Ops:
+    """Verbs for torch tensors."""
+    return TorchOps(xp)

@@ -1,0 +1,226 @@
+"""The only loop in the package: ask the rule, apply the update, and know when to stop.
+
+With ``steps=`` it does exactly that many steps and looks at nothing.  With a goal it measures the residual of every
+matrix before each step and stops each one on its own:
+
+* at the goal, with one last cheap step from the residual in hand where full accuracy is asked for;
+* at the rounding floor, where the residual no longer decreases;
+* on a null space: sum r^2 sits at a whole number d while growth has been enough to lift everything above the unit
+  roundoff, so d singular values are zero to working precision;
+* when growth has been enough, several times over, and the residual still does not improve;
+* when it is not finite, keeping the iterate before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from matfun.polynomials.taylor import taylor_inverse_root
+from matfun.polynomials.update import ExactRoot, Polynomial, Update
+from matfun.problems.problem import Problem
+from matfun.result import History
+from matfun.rules.rule import ResidualView, Rule
+
+EMPIRICAL_FLOOR_RATIO = 0.9
+"""Near convergence every rule at least halves the residual; a ratio above this means rounding has taken over."""
+
+EMPIRICAL_PLATEAU = 1e-3
+"""How close to a whole number, twice in a row, sum r^2 must come to be read as a count of null directions."""
+
+EMPIRICAL_PATIENCE = 12
+"""Steps without a better residual, after all growth is done, before a run counts as stagnated."""
+
+
+class End(Enum):
+    """How the run of one matrix ended."""
+
+    RUNNING = 0
+    UNCHECKED = 1
+    GOAL = 2
+    FLOOR = 3
+    NULL_SPACE = 4
+    STAGNATED = 5
+    MAX_STEPS = 6
+    NOT_FINITE = 7
+
+
+@dataclass(frozen=True)
+class Goal:
+    """When to stop.
+
+    Attributes
+    ----------
+    residual : float
+        Frobenius norm of the residual to reach.
+    floor : float
+        Below this norm a residual that no longer decreases is rounding.
+    eps : float
+        Spacing of 1 in the dtype.
+    max_steps : int
+    polish : bool
+        At the goal, apply the Taylor polynomial of degree 1 in the residual just measured: it squares the residual for the
+        price of one product.
+    """
+
+    residual: float
+    floor: float
+    eps: float
+    max_steps: int
+    polish: bool
+
+
+@dataclass
+class Outcome:
+    """What the loop leaves behind.
+
+    Attributes
+    ----------
+    state : Any
+    ends : numpy array of End, shape of the stack
+    steps : numpy array of int, shape of the stack
+    residual : numpy array or None, shape of the stack
+        Last measured norm.
+    history : History
+    """
+
+    state: Any
+    ends: np.ndarray[Any, Any]
+    steps: np.ndarray[Any, Any]
+    residual: np.ndarray[Any, Any] | None
+    history: History
+
+
+def drive(
+    problem: Problem[Any],
+    rule: Rule,
+    state: Any,
+    *,
+    eps: float,
+    steps: int | None = None,
+    goal: Goal | None = None,
+    lower: float | None = None,
+) -> Outcome:
+    """Iterate.
+
+    Parameters
+    ----------
+    problem : Problem
+    rule : Rule
+    state : Any
+        Start, as the problem defines it.
+    eps : float
+        Spacing of 1 in the dtype of the products.
+    steps : int, optional
+        Exactly so many steps, without a check.
+    goal : Goal, optional
+        Stop by measuring; one of ``steps`` and ``goal`` is given.
+    lower : float, optional
+        What is known of the smallest singular value that matters.
+    """
+    if goal is not None:
+        return _drive_to_goal(problem, rule, state, goal, lower)
+    updates: list[Update] = []
+    count = steps or 0
+    for k in range(count):
+        residual = problem.residual(state)
+        h = rule.next(ResidualView(problem.p, k, k + 1 == count, lower, eps, residual))
+        state = problem.update(state, residual, h)
+        updates.append(h)
+    return Outcome(
+        state, np.asarray(End.UNCHECKED, dtype=object), np.asarray(count), None, History((), tuple(updates))
+    )
+
+
+def _drive_to_goal(
+    problem: Problem[Any], rule: Rule, state: Any, goal: Goal, lower: float | None
+) -> Outcome:
+    residuals: list[np.ndarray[Any, Any]] = []
+    updates: list[Update] = []
+    for k in range(goal.max_steps + 1):
+        residual = problem.residual(state)
+        rho = problem.as_host(residual.norm()).astype(np.float64)
+        residuals.append(rho)
+        if k == 0:
+            watch = _Watch(rho.shape, goal)
+            previous = state
+        bad = watch.look(k, rho)
+        if bad.any() and k > 0:  # the last finite iterate is worth more than what it overflowed to
+            state = problem.select(~bad, state, previous)
+        if not watch.running.any() or k == goal.max_steps:
+            at_goal = np.asarray(watch.ends == End.GOAL)
+            if goal.polish and at_goal.any():
+                h = Polynomial(taylor_inverse_root(problem.p, 1))
+                state = problem.select(at_goal, problem.update(state, residual, h), state)
+                updates.append(h)
+                watch.steps[at_goal] += 1
+            break
+        h = rule.next(ResidualView(problem.p, k, False, lower, goal.eps, residual))
+        previous = state
+        state = problem.select(watch.running, problem.update(state, residual, h), state)
+        updates.append(h)
+        watch.grow(_growth(problem, h, rho.shape))
+    watch.ends[watch.running] = End.MAX_STEPS
+    return Outcome(state, watch.ends, watch.steps, residuals[-1], History(tuple(residuals), tuple(updates)))
+
+
+def _growth(problem: Problem[Any], h: Update, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """|h(1)|: the factor by which a tiny singular value grew."""
+    if isinstance(h, ExactRoot):
+        return np.full(shape, np.inf)
+    return np.broadcast_to(np.abs(problem.as_host(h(1.0))).astype(np.float64), shape)
+
+
+class _Watch:
+    """Per matrix: is it still running, how did it end, when."""
+
+    def __init__(self, shape: tuple[int, ...], goal: Goal) -> None:
+        self.goal = goal
+        self.ends = np.full(shape, End.RUNNING, dtype=object)
+        self.steps = np.zeros(shape, dtype=int)
+        self._growth = np.ones(shape)
+        self._last = np.full(shape, np.inf)
+        self._best = np.full(shape, np.inf)
+        self._best_step = np.zeros(shape, dtype=int)
+        self._on_plateau = np.zeros(shape, dtype=bool)
+
+    @property
+    def running(self) -> np.ndarray[Any, Any]:
+        """Which matrices go on."""
+        return np.asarray(self.ends == End.RUNNING)
+
+    def grow(self, factor: np.ndarray[Any, Any]) -> None:
+        """Record what one step did to tiny singular values."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._growth = self._growth * factor
+
+    def look(self, step: int, rho: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Judge every running matrix by its residual norm; return which of them are not finite."""
+        goal, running = self.goal, self.running
+        self.steps[running] = step
+        not_finite = running & ~np.isfinite(rho)
+        squared = np.where(np.isfinite(rho), rho, 0.0) ** 2
+        plateau = (np.round(squared) >= 1) & (abs(squared - np.round(squared)) <= EMPIRICAL_PLATEAU)
+        lifted = self._growth * goal.eps / 2 >= EMPIRICAL_PLATEAU**0.5
+        null_space = plateau & self._on_plateau & lifted
+        floor = (rho >= EMPIRICAL_FLOOR_RATIO * self._last) & (self._last <= goal.floor)
+        better = rho < EMPIRICAL_FLOOR_RATIO * self._best
+        self._best_step = np.where(better | ~lifted, step, self._best_step)
+        self._best = np.where(better, rho, self._best)
+        stagnated = lifted & (step - self._best_step >= EMPIRICAL_PATIENCE)
+        self._last, self._on_plateau = rho, plateau
+        verdicts = (
+            (not_finite, End.NOT_FINITE),
+            (rho <= goal.residual, End.GOAL),
+            (floor, End.FLOOR),
+            (null_space, End.NULL_SPACE),
+            (stagnated, End.STAGNATED),
+        )
+        for holds, end in reversed(verdicts):
+            self.ends[running & holds] = end
+        if not_finite.any():
+            self.steps[not_finite] = max(step - 1, 0)
+        return not_finite

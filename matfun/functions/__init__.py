@@ -1,0 +1,1 @@
+"""The public functions: check the input, scale, choose, drive, certify."""

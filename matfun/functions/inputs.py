@@ -1,0 +1,124 @@
+"""Checks of what the caller gave, each message naming the argument, what was expected and what came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from matfun.ops import Array, Ops
+from matfun.providers import ops_for
+
+OnFailure = Literal["raise", "warn", "svd"]
+Side = Literal["right", "left"]
+
+
+@dataclass(frozen=True)
+class Input:
+    """A checked matrix or stack.
+
+    Attributes
+    ----------
+    ops : Ops
+    A : array, shape (..., m, n)
+        In the dtype of the computation.
+    dtype : Any
+        Dtype of the result.
+    traced : bool
+    """
+
+    ops: Ops
+    A: Array
+    dtype: Any
+    traced: bool
+
+    def restore(self, Y: Array) -> Array:
+        """Y in the dtype of the result."""
+        return Y if Y.dtype == self.dtype else self.ops.xp.astype(Y, self.dtype)
+
+
+def check_matrix(A: Any, backend: str | Ops | None) -> Input:
+    """Take an array of any library, or what NumPy makes an array of, as a stack of matrices.
+
+    Parameters
+    ----------
+    A : array_like, shape (..., m, n)
+    backend : str, Ops or None
+
+    Raises
+    ------
+    TypeError
+        For masked arrays, mixed libraries, and dtypes that cannot be computed with.
+    ValueError
+        For fewer than two dimensions.
+    """
+    if isinstance(A, (list, tuple, int, float, complex, np.generic)):
+        A = np.asarray(A)
+    if isinstance(A, np.ma.MaskedArray):
+        raise TypeError("A: expected an array without a mask, got a masked array; fill it first")
+    if isinstance(A, np.matrix):
+        A = np.asarray(A)
+    ops = ops_for(A, backend)
+    if A.ndim < 2:
+        raise ValueError(f"A: expected at least two dimensions (..., m, n), got shape {tuple(A.shape)}")
+    compute = ops.compute_dtype(A)
+    # 16-bit storage comes back as it went in, also where it had to be computed in float32
+    result = A.dtype if str(A.dtype).endswith("float16") else compute
+    if compute != A.dtype:
+        A = ops.xp.astype(A, compute)
+    return Input(ops, A, result, ops.is_traced(A))
+
+
+def finite_members(ops: Ops, A: Array, *, required: bool) -> np.ndarray[Any, Any]:
+    """Which matrices of a stack are finite; waits for the device.
+
+    Parameters
+    ----------
+    ops : Ops
+    A : array, shape (..., m, n)
+    required : bool
+        Raise unless all are.
+
+    Raises
+    ------
+    ValueError
+        Naming the matrices of the stack that are not finite.
+    """
+    finite = np.asarray(ops.as_host(ops.all_finite(A)), dtype=bool)
+    if required and not finite.all():
+        bad = [tuple(map(int, index)) for index in np.argwhere(~finite)[:5]]
+        where = f" in the matrices at {bad}" if finite.ndim else ""
+        raise ValueError(f"A: expected finite elements, got NaN or infinity{where}")
+    return finite
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """Raise unless value is one of the choices.
+
+    Raises
+    ------
+    ValueError
+    """
+    if value not in choices:
+        raise ValueError(f"{name}: expected {' or '.join(map(repr, choices))}, got {value!r}")
+
+
+def check_accuracy(tol: float | None, steps: int | None, max_steps: int) -> None:
+    """Raise unless tol and steps make sense together.
+
+    Raises
+    ------
+    ValueError, TypeError
+    """
+    if tol is not None and steps is not None:
+        raise ValueError(f"tol, steps: expected at most one of the two, got tol={tol!r} and steps={steps!r}")
+    if tol is not None and not (isinstance(tol, (int, float, np.floating)) and 0 < tol < 1):
+        raise ValueError(f"tol: expected a number in (0, 1) or None, got {tol!r}")
+    for name, value, least in (("steps", steps, 0), ("max_steps", max_steps, 1)):
+        if value is None and name == "steps":
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise TypeError(f"{name}: expected an integer, got {value!r}")
+        if value < least:
+            raise ValueError(f"{name}: expected at least {least}, got {value}")

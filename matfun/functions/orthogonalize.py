@@ -1,0 +1,99 @@
+"""``matfun.orthogonalize``: the unitary factor alone, fast, and never waiting for the device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from matfun.functions.inputs import check_accuracy, check_matrix
+from matfun.functions.unitary import unitary_factor
+from matfun.ops import Ops
+from matfun.polynomials.update import ExactRoot
+from matfun.result import Info, Status
+from matfun.rules.rule import Rule, rule_for
+
+
+def orthogonalize(
+    A: Any,
+    method: str | Rule = "polar-express",
+    steps: int = 5,
+    *,
+    rng: Any = None,
+    full_output: bool = False,
+    backend: str | Ops | None = None,
+) -> Any:
+    """Approximate the unitary polar factor of A in a fixed number of steps.
+
+    What an optimizer wants: nothing is checked, nothing waits for the device, any scale is right, zero in gives zero out, and
+    null directions may stay null.  Traceable by ``jax.jit`` and ``torch.compile``.
+
+    Parameters
+    ----------
+    A : array_like, shape (..., m, n)
+        As for ``matfun.polar``.  Never modified.
+    method : str or Rule
+        A name from ``matfun.methods("polar")`` or a rule object.
+    steps : int
+        At least 0.
+    rng : numpy.random.Generator, seed or None
+        Source of the sketch, for rules that have one; under ``jax.jit`` the draw becomes a constant of the trace.
+    full_output : bool
+        Return ``(X, info)``.
+    backend : str or Ops, optional
+        Provider other than that of A's own library.
+
+    Returns
+    -------
+    X : array, shape (..., m, n)
+        Of A's library, dtype and device.
+    info : Info
+        Only with ``full_output``; status ``UNCHECKED``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bad input.
+
+    Notes
+    -----
+    ``steps`` times the products of a step of the method: 3 for the quintics.
+
+    References
+    ----------
+    Amsel, Persson, Musco, Gower, The Polar Express, arXiv 2505.16932.
+
+    Examples
+    --------
+    >>> import numpy as np, matfun
+    >>> X = matfun.orthogonalize(np.array([[3e20, 0.0], [0.0, 1e20]]), steps=8)
+    >>> bool(abs(X - np.eye(2)).max() < 1e-12)
+    True
+    """
+    check_accuracy(None, steps, 1)
+    given = check_matrix(A, backend)
+    name, rule = rule_for(method, "polar")
+    ops = given.ops
+    if given.A.shape[-1] == 0 or given.A.shape[-2] == 0 or 0 in given.A.shape[:-2]:
+        X = ops.scale(given.A, 1.0)
+        info = Info(Status.UNCHECKED, name, ops.name, 0, 0, 0)
+        return (given.restore(X), info) if full_output else given.restore(X)
+    run = unitary_factor(
+        given, rule, steps=steps, goal=None, rng=np.random.default_rng(rng), complete=False
+    )
+    X = run.U
+    if any(isinstance(h, ExactRoot) for h in run.history.updates):
+        X = ops.select(run.scaled.nonzero, X, ops.scale(X, 0.0))  # an SVD completes even the zero matrix
+    X = given.restore(X)
+    if not full_output:
+        return X
+    return X, Info(
+        Status.UNCHECKED,
+        name,
+        ops.name,
+        steps,
+        run.products,
+        run.thin_products,
+        scale=run.scale,
+        history=run.history,
+    )

@@ -1,0 +1,126 @@
+"""``matfun.simulate``: a rule on a spectrum alone, the exact-arithmetic curve in microseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from matfun.drive import drive
+from matfun.functions.inputs import check_accuracy
+from matfun.polynomials.update import Update
+from matfun.problems.spectrum import SpectrumProblem
+from matfun.rules.rule import Rule, rule_for
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A simulated run.
+
+    Attributes
+    ----------
+    sigmas : tuple of numpy arrays, shape (k,)
+        The spectrum before the first step and after every step.
+    updates : tuple of Update
+        The function h of every step.
+    products, thin_products : int
+        What a matrix run of these steps costs (without scaling).
+    method : str
+    """
+
+    sigmas: tuple[np.ndarray[Any, Any], ...]
+    updates: tuple[Update, ...]
+    products: int
+    thin_products: int
+    method: str
+
+    @property
+    def residuals(self) -> np.ndarray[Any, Any]:
+        r"""$\|I - X^H X\|_F$ before the first and after every step, shape (steps + 1,)."""
+        return np.asarray([np.sqrt(np.sum((1 - s * s) ** 2)) for s in self.sigmas])
+
+    @property
+    def errors(self) -> np.ndarray[Any, Any]:
+        r"""$\max |\sigma - 1|$, the distance to the unitary factor in the 2-norm, shape (steps + 1,)."""
+        return np.asarray([np.max(np.abs(s - 1)) for s in self.sigmas])
+
+
+def simulate(
+    rule: str | Rule,
+    sigmas: Any,
+    *,
+    steps: int = 10,
+    lower: float | None = None,
+    eps: float = float(np.finfo(np.float64).eps),
+    rng: Any = None,
+) -> Curve:
+    """Run a rule on singular values.
+
+    Parameters
+    ----------
+    rule : str or Rule
+        The same objects and names that ``matfun.polar`` takes as ``method``.
+    sigmas : array_like, shape (k,)
+        Singular values of the scaled start, at most 1 for most rules; NumPy floats, or an object array of mpmath
+        numbers for more digits.
+    steps : int
+        Exactly so many.
+    lower : float, optional
+        Lower bound that the rule is told; ``matfun.polar`` without ``steps`` tells eps/2.
+    eps : float
+        Spacing of 1 in the dtype that the rule is told.
+    rng : numpy.random.Generator, seed or None
+        Source of the sketch.
+
+    Returns
+    -------
+    Curve
+
+    Raises
+    ------
+    ValueError
+        If ``sigmas`` is not a vector of non-negative numbers.
+
+    Examples
+    --------
+    >>> import matfun
+    >>> curve = matfun.simulate("newton-schulz", [0.1, 1.0], steps=3)
+    >>> [round(float(e), 4) for e in curve.errors], curve.products
+    ([0.9, 0.8137, 0.6586, 0.3939], 9)
+    """
+    check_accuracy(None, steps, 1)
+    values = np.asarray(sigmas)
+    values = values if values.dtype == object else values.astype(np.float64)
+    if values.ndim != 1 or values.size == 0 or not all(v >= 0 for v in values):
+        raise ValueError(f"sigmas: expected a vector of non-negative numbers, got {sigmas!r}")
+    name, made = rule_for(rule, "polar")
+    problem = SpectrumProblem(np.random.default_rng(rng))
+    spectra, updates = [values], []
+    outcome = drive(
+        _Recording(problem, spectra), made, values, eps=eps, steps=steps, lower=lower
+    )
+    updates = list(outcome.history.updates)
+    return Curve(tuple(spectra), tuple(updates), problem.work.products, problem.work.thin, name)
+
+
+class _Recording:
+    """A spectrum problem that keeps every state."""
+
+    p = 2
+
+    def __init__(self, inner: SpectrumProblem, spectra: list[np.ndarray[Any, Any]]) -> None:
+        self._inner, self._spectra, self.work = inner, spectra, inner.work
+
+    def residual(self, state: Any) -> Any:
+        return self._inner.residual(state)
+
+    def update(self, state: Any, residual: Any, h: Update) -> Any:
+        self._spectra.append(self._inner.update(state, residual, h))
+        return self._spectra[-1]
+
+    def select(self, mask: Any, new: Any, old: Any) -> Any:
+        return self._inner.select(mask, new, old)
+
+    def as_host(self, x: Any) -> Any:
+        return self._inner.as_host(x)

@@ -1,0 +1,325 @@
+"""The verbs an algorithm may use, with their array-API defaults.
+
+An algorithm uses Python operators, functions of the array API standard reached through ``ops.xp``, and the
+verbs below; a provider (``matfun_backends.<library>``) subclasses :class:`Ops` and replaces what its library
+does better.  Scalars are Python floats or device arrays of shape (...), one per matrix of a stack.
+No verb modifies its arguments; only ``as_host`` may wait for a device.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from matfun.polynomials.update import Polynomial, Scalar
+
+API_VERSION = 1
+"""Raised whenever a verb changes its meaning; ``matfun_backends`` carries the same number."""
+
+Array: TypeAlias = Any
+
+
+class Ops:
+    """Verbs over any namespace that follows the array API standard (2024.12).
+
+    Parameters
+    ----------
+    xp : namespace
+        As returned by ``array_api_compat.array_namespace``.
+    """
+
+    name = "array-api"
+    lapack_needs_float32 = True
+    """Whether factorisations of 16-bit matrices must be computed in float32."""
+
+    def __init__(self, xp: Any) -> None:
+        self.xp = xp
+        self._eps: dict[Any, float] = {}
+
+    # ---- numbers and dtypes ------------------------------------------------------------------
+
+    def eps(self, dtype: Any) -> float:
+        """Spacing of 1 in the given floating dtype."""
+        if dtype not in self._eps:
+            self._eps[dtype] = float(self.xp.finfo(dtype).eps)
+        return self._eps[dtype]
+
+    def is_16bit(self, dtype: Any) -> bool:
+        """Whether dtype is float16 or bfloat16 (by name: ``isdtype`` raises for some of them)."""
+        return str(dtype).endswith(("float16", "bfloat16"))
+
+    def is_complex(self, X: Array) -> bool:
+        """Whether the elements of X are complex."""
+        return bool(self.xp.isdtype(X.dtype, "complex floating"))
+
+    def supports(self, dtype: Any) -> bool:
+        """Whether matrices of this dtype can be computed with."""
+        xp = self.xp
+        return dtype in (xp.float32, xp.float64, xp.complex64, xp.complex128)
+
+    def compute_dtype(self, A: Array) -> Any:
+        """Dtype in which A is computed with; integers and booleans become the default float."""
+        if self.supports(A.dtype):
+            return A.dtype
+        if self.xp.isdtype(A.dtype, ("integral", "bool")):
+            return self.xp.asarray(0.0).dtype
+        raise TypeError(
+            f"A: expected a real or complex floating dtype that {self.name} can multiply, got {A.dtype}"
+        )
+
+    def widen(self, X: Array) -> Array:
+        """Return X in float32 if it is 16-bit, else X itself: for norms, sums and factorisations."""
+        return self.xp.astype(X, self.xp.float32) if self.is_16bit(X.dtype) else X
+
+    def is_traced(self, X: Array) -> bool:  # noqa: ARG002 - providers look at X
+        """Whether the values of X are unknown while Python runs (jit, compile, lazy graphs)."""
+        return False
+
+    def prefers_products(self, X: Array) -> bool:  # noqa: ARG002 - providers look at X
+        """Whether on the device of X a matrix product is much cheaper per flop than an SVD (a GPU)."""
+        return False
+
+    # ---- moving between host and device ------------------------------------------------------
+
+    def as_host(self, x: Array) -> np.ndarray[Any, Any]:
+        """Copy x to the host as a NumPy array: the only verb that may wait for a device."""
+        return np.asarray(x)
+
+    def from_host(self, values: np.ndarray[Any, Any], like: Array, dtype: Any = None) -> Array:
+        """Array of the library, device and (unless given) dtype of ``like`` holding host values."""
+        from array_api_compat import device
+
+        dtype = like.dtype if dtype is None else dtype
+        return self.xp.asarray(values, dtype=dtype, device=device(like))
+
+    def normal(self, rng: np.random.Generator, shape: tuple[int, ...], like: Array) -> Array:
+        """Draw standard normal numbers on the host, so that every library sees the same ones.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        shape : tuple of int
+        like : array
+            Gives library, device and dtype; real samples are drawn for complex dtypes too, which
+            leaves E[S S^H] = I.
+        """
+        draw = rng.standard_normal(shape)
+        if self.is_16bit(like.dtype):
+            return self.xp.astype(self.from_host(draw, like, self.xp.float32), like.dtype)
+        return self.from_host(draw, like)
+
+    def eye(self, rows: int, columns: int, like: Array) -> Array:
+        """Return the rows x columns matrix with ones on its main diagonal."""
+        from array_api_compat import device
+
+        return self.xp.eye(rows, columns, dtype=like.dtype, device=device(like))
+
+    # ---- elementwise -------------------------------------------------------------------------
+
+    def adjoint(self, X: Array) -> Array:
+        """Conjugate transpose of the last two axes, shape (..., m, n) to (..., n, m)."""
+        T = self.xp.matrix_transpose(X)
+        return self.xp.conj(T) if self.is_complex(X) else T
+
+    def scale(self, X: Array, c: Scalar) -> Array:
+        """Return c X with a float or one scalar per matrix."""
+        if isinstance(c, (int, float)):
+            return X * c
+        return X * self.xp.astype(c, X.dtype, copy=False)[..., None, None]
+
+    def add_diagonal(self, X: Array, c: Scalar) -> Array:
+        """Return X + c I for square X."""
+        return X + self.scale(self.eye(X.shape[-1], X.shape[-1], X), c)
+
+    def hermitian_part(self, X: Array) -> Array:
+        """Return (X + X^H) / 2, Hermitian to the last bit."""
+        return (X + self.adjoint(X)) * 0.5
+
+    def select(self, mask: Array, X: Array, Y: Array) -> Array:
+        """Return X where mask holds and Y elsewhere, matrix by matrix; a select, never a blend."""
+        return self.xp.where(mask[..., None, None], X, Y)
+
+    # ---- products ----------------------------------------------------------------------------
+
+    def gram(self, X: Array) -> Array:
+        """X^H X, shape (..., m, n) to (..., n, n)."""
+        return self.adjoint(X) @ X
+
+    def matmul(self, A: Array, B: Array) -> Array:
+        """A B."""
+        return A @ B
+
+    def symm_matmul(self, A: Array, B: Array) -> Array:
+        """A B for commuting Hermitian A and B, so that the product is Hermitian too."""
+        return A @ B
+
+    def square(self, S: Array) -> Array:
+        """S^2 for Hermitian S."""
+        return self.symm_matmul(S, S)
+
+    def add_matmul(self, C: Array, A: Array, B: Array, alpha: Scalar = 1.0, beta: Scalar = 1.0) -> Array:
+        """Return beta C + alpha A B as a new array."""
+        product = A @ B
+        if not (isinstance(alpha, (int, float)) and alpha == 1):
+            product = self.scale(product, alpha)
+        return product + (C if isinstance(beta, (int, float)) and beta == 1 else self.scale(C, beta))
+
+    def thin_matmul(self, S: Array, Z: Array) -> Array:
+        """S Z for a block Z of few columns."""
+        return S @ Z
+
+    def polynomial(self, S: Array, coefficients: tuple[Scalar, ...], square: Array | None = None) -> Array:
+        """Return c_1 S + c_2 S^2 + ... + c_q S^q of a Hermitian S with as few products as it takes.
+
+        The constant c_0 = coefficients[0] is left out: whoever applies the result adds it implicitly, so
+        that it is never rounded together with small entries.
+
+        Parameters
+        ----------
+        S : array, shape (..., n, n)
+            Hermitian.
+        coefficients : tuple of Scalar
+            c_0 ... c_q, q >= 1.
+        square : array, shape (..., n, n), optional
+            S^2, where it is already known.
+
+        Notes
+        -----
+        Paterson-Stockmeyer with the blocks I, S; cost as in ``Polynomial.symmetric_products``.
+        """
+        c, q = coefficients, len(coefficients) - 1
+        if q == 1:
+            return self.scale(S, c[1])
+        if q == 2 and square is None:
+            return self.add_matmul(S, S, S, alpha=c[2], beta=c[1])
+        square = self.square(S) if square is None else square
+        block = q - 1 - (q - 1) % 2  # the highest even power below q: two or one coefficients stand above it
+        high = self.scale(S, c[block + 1])
+        if block + 2 == q:
+            high = high + self.scale(square, c[q])
+        while block > 0:
+            high = self.symm_matmul(square, self.add_diagonal(high, c[block]))
+            block -= 2
+            high = high + self.scale(S, c[block + 1])
+        return high
+
+    def polynomial_step(self, X: Array, S: Array, h: Polynomial, square: Array | None = None) -> Array:
+        """X h(S) for a Hermitian S; the constant of h is applied to X itself.
+
+        Parameters
+        ----------
+        X : array, shape (..., m, n)
+        S : array, shape (..., n, n)
+            The residual or the Gram matrix, whichever ``h.basis`` says.
+        h : Polynomial
+        square : array, shape (..., n, n), optional
+            S^2, where it is already known.
+        """
+        if h.degree == 0:
+            return self.scale(X, h.coefficients[0])
+        P = self.polynomial(S, h.coefficients, square)
+        return self.add_matmul(X, X, P, beta=h.coefficients[0])
+
+    # ---- factorisations ----------------------------------------------------------------------
+
+    def svd(self, X: Array) -> tuple[Array, Array, Array]:
+        """Thin singular value decomposition U, s, V^H."""
+        U, s, Vh = self.xp.linalg.svd(self.widen(X), full_matrices=False)
+        return self._narrow(U, X), s, self._narrow(Vh, X)
+
+    def eigh(self, S: Array) -> tuple[Array, Array]:
+        """Eigenvalues and eigenvectors of a Hermitian matrix."""
+        values, vectors = self.xp.linalg.eigh(self.widen(S))
+        return values, self._narrow(vectors, S)
+
+    def qr(self, X: Array) -> tuple[Array, Array]:
+        """Thin QR factorisation."""
+        Q, R = self.xp.linalg.qr(self.widen(X), mode="reduced")
+        return self._narrow(Q, X), self._narrow(R, X)
+
+    def cholesky(self, S: Array) -> Array:
+        """Lower Cholesky factor of a positive definite matrix."""
+        return self._narrow(self.xp.linalg.cholesky(self.widen(S)), S)
+
+    def solve(self, A: Array, B: Array) -> Array:
+        """A^(-1) B."""
+        return self._narrow(self.xp.linalg.solve(self.widen(A), self.widen(B)), B)
+
+    def solve_triangular(self, L: Array, B: Array, *, lower: bool = True) -> Array:  # noqa: ARG002 - providers
+        """L^(-1) B for triangular L."""
+        return self.solve(L, B)
+
+    def _narrow(self, Y: Array, like: Array) -> Array:
+        return self.xp.astype(Y, like.dtype) if self.is_16bit(like.dtype) else Y
+
+    # ---- reductions --------------------------------------------------------------------------
+
+    def all_finite(self, X: Array) -> Array:
+        """Whether every element of a matrix is finite, shape (..., m, n) to (...)."""
+        return self.xp.all(self.xp.isfinite(X), axis=(-2, -1))
+
+    def max_abs(self, X: Array) -> Array:
+        """Largest modulus of an element, shape (..., m, n) to (...), at least in float32."""
+        return self.xp.max(self.xp.abs(self.widen(X)), axis=(-2, -1))
+
+    def prescale(self, A: Array) -> tuple[Array, Array]:
+        """Bring the largest element of each matrix to [1, 2) by an exact power of two.
+
+        Parameters
+        ----------
+        A : array, shape (..., m, n)
+
+        Returns
+        -------
+        scaled : array, shape (..., m, n)
+            A s.
+        exponent : array, shape (...)
+            -log2 s, a whole number in floating point; 0 for a zero matrix or one that is not finite.
+        """
+        size = self.max_abs(A)
+        usable = (size > 0) & self.xp.isfinite(size)
+        exponent = self.xp.floor(self.xp.log2(self.xp.where(usable, size, self.xp.ones_like(size))))
+        return self.times_power_of_two(A, -exponent), exponent
+
+    def times_power_of_two(self, A: Array, exponent: Array) -> Array:
+        """A 2^exponent, in two factors because 2^1074 alone would overflow.
+
+        Parameters
+        ----------
+        A : array, shape (..., m, n)
+        exponent : array, shape (...)
+            Whole numbers in floating point.
+        """
+        half = self.xp.floor(exponent / 2)
+        two = self.xp.full_like(exponent, 2.0)
+        return self.scale(self.scale(A, self.xp.pow(two, half)), self.xp.pow(two, exponent - half))
+
+    def norm_fro(self, X: Array) -> Array:
+        """Frobenius norm per matrix, shape (...); no over- or underflow on the way to it."""
+        scaled, exponent = self.prescale(X)
+        norm = self.plain_norm_fro(scaled)
+        return self.times_power_of_two(norm[..., None, None], exponent)[..., 0, 0]
+
+    def plain_norm_fro(self, X: Array) -> Array:
+        """Frobenius norm per matrix of an X whose elements are around 1, in one pass."""
+        return self.xp.linalg.vector_norm(self.widen(X), axis=(-2, -1))
+
+    def norm_one(self, X: Array) -> Array:
+        """Largest column sum of moduli per matrix, shape (...)."""
+        return self.xp.max(self.xp.sum(self.xp.abs(self.widen(X)), axis=-2), axis=-1)
+
+    def norm_inf(self, X: Array) -> Array:
+        """Largest row sum of moduli per matrix, shape (...)."""
+        return self.xp.max(self.xp.sum(self.xp.abs(self.widen(X)), axis=-1), axis=-1)
+
+    def trace(self, X: Array) -> Array:
+        """Trace per matrix, shape (...), at least in float32."""
+        return self.xp.linalg.trace(self.widen(X))
+
+    def dot(self, X: Array, Y: Array) -> Array:
+        """Real inner product Re tr(X^H Y) per matrix, shape (...), at least in float32."""
+        X, Y = self.widen(X), self.widen(Y)
+        if self.is_complex(X):
+            return self.xp.sum(self.xp.real(self.xp.conj(X) * Y), axis=(-2, -1))
+        return self.xp.sum(X * Y, axis=(-2, -1))

@@ -1,0 +1,1 @@
+"""Functions of the residual, as values, and their design on the host."""

@@ -1,0 +1,221 @@
+r"""Polar factor: X moves by $X \leftarrow X h(R)$ with $R = I - X^H X$, A tall or square.
+
+X h(R) has the singular vectors of X, so each singular value moves by $\sigma \leftarrow \sigma\,h(1 - \sigma^2)$ and the
+limit 1 of all of them is the unitary factor.  Rational h are applied term by term: by a QR of
+[X; sqrt(s) I] while the shift s is small, a Cholesky factorisation of G + s I after
+(Nakatsukasa, Bai, Gygi 2010; the switch c = 1/s <= 100 as in JAX, Elemental and ECRC's codes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from matfun.ops import Array, Ops
+from matfun.polynomials.minimise import argmin_on_interval
+from matfun.polynomials.update import ExactRoot, PartialFractions, Polynomial, Scalar, Update
+from matfun.problems.problem import Work
+
+CHOLESKY_FROM_SHIFT = 1 / 100
+"""Cholesky of G + s I is stable for s >= 1/100 (c <= 100, Nakatsukasa, Bai, Gygi 2010; JAX and others)."""
+
+
+@dataclass
+class PolarState:
+    """X, and where scaling has already formed them, its Gram matrix and the square of that.
+
+    Attributes
+    ----------
+    X : array, shape (..., m, n), m >= n
+    gram, gram_squared : array, shape (..., n, n), or None
+    """
+
+    X: Array
+    gram: Array | None = None
+    gram_squared: Array | None = None
+
+
+class PolarProblem:
+    """The polar problem on one array library.
+
+    Parameters
+    ----------
+    ops : Ops
+    rng : numpy.random.Generator, optional
+        Source of sketches; needed by rules that ask for sketched inner products.
+    """
+
+    p = 2
+
+    def __init__(self, ops: Ops, rng: np.random.Generator | None = None) -> None:
+        self.ops = ops
+        self.work = Work()
+        self._rng = rng
+        self._sketches: dict[tuple[int, int], Array] = {}
+
+    def sketch(self, size: int, columns: int, like: Array) -> Array:
+        """Gaussian S, shape (size, columns), E[S S^T] = I; drawn once per run and reused in every step."""
+        key = (size, columns)
+        if key not in self._sketches:
+            rng = np.random.default_rng() if self._rng is None else self._rng
+            self._sketches[key] = self.ops.normal(rng, key, like) * columns**-0.5
+        return self._sketches[key]
+
+    def scale_by_gram(self, state: PolarState) -> tuple[PolarState, Scalar]:
+        """Divide X by ||G^2||_F^(1/4) >= ||X||_2, with G and G^2 kept for the first step.
+
+        The k = 2 Gelfand bound; tighter than ||X||_F and free where the step forms G^2 anyway
+        (Grishina, Smirnov, Rakhuba, arXiv 2506.10935).
+        """
+        ops = self.ops
+        gram = ops.gram(state.X)
+        square = ops.square(gram)
+        self.work.products += 2
+        norm = ops.plain_norm_fro(square)
+        bound = ops.xp.where(norm > 0, norm, ops.xp.ones_like(norm)) ** 0.25
+        inverse = 1 / bound
+        return (
+            PolarState(
+                ops.scale(state.X, inverse), ops.scale(gram, inverse**2), ops.scale(square, inverse**4)
+            ),
+            bound,
+        )
+
+    def residual(self, state: PolarState) -> PolarResidual:
+        """I - X^H X."""
+        if state.gram is None:
+            self.work.products += 1
+            return PolarResidual(self, self.ops.gram(state.X), None)
+        return PolarResidual(self, state.gram, state.gram_squared)
+
+    def update(self, state: PolarState, residual: PolarResidual, h: Update) -> PolarState:
+        """X h(R)."""
+        ops = self.ops
+        if isinstance(h, ExactRoot):
+            U, _, Vh = ops.svd(state.X)
+            self.work.products += 1
+            return PolarState(ops.matmul(U, Vh))
+        if isinstance(h, PartialFractions):
+            return PolarState(self._rational(state.X, residual.gram, h))
+        h, S, square = residual.operands(h)
+        self.work.products += 1 + h.symmetric_products - (square is not None)
+        return PolarState(ops.polynomial_step(state.X, S, h, square))
+
+    def _rational(self, X: Array, gram: Array, h: PartialFractions) -> Array:
+        ops, n = self.ops, X.shape[-1]
+        total = ops.scale(X, h.constant)
+        for weight, shift in zip(h.weights, h.shifts, strict=True):
+            if shift < CHOLESKY_FROM_SHIFT:
+                root = ops.xp.broadcast_to(ops.eye(n, n, X) * shift**0.5, (*X.shape[:-2], n, n))
+                Q, _ = ops.qr(ops.xp.concat([X, root], axis=-2))
+                # X (G + s)^-1 = Q1 Q2^H / sqrt(s)
+                m = X.shape[-2]
+                term = ops.scale(ops.matmul(Q[..., :m, :], ops.adjoint(Q[..., m:, :])), weight / shift**0.5)
+            else:
+                L = ops.cholesky(ops.add_diagonal(gram, shift))
+                half = ops.solve_triangular(L, ops.adjoint(X))
+                term = ops.scale(ops.adjoint(ops.solve_triangular(ops.adjoint(L), half, lower=False)), weight)
+            self.work.products += 1
+            total = total + term
+        return total
+
+    def select(self, mask: np.ndarray[Any, Any], new: PolarState, old: PolarState) -> PolarState:
+        """Matrix by matrix; a lone matrix needs no array operation."""
+        if mask.ndim == 0 or mask.all() or not mask.any():
+            return new if mask.all() else old
+        keep = self.ops.from_host(mask, new.X, self.ops.xp.bool)
+        return PolarState(self.ops.select(keep, new.X, old.X))
+
+    def as_host(self, x: Any) -> np.ndarray[Any, Any]:
+        """Copy a device scalar to the host."""
+        return self.ops.as_host(x)
+
+    def complete(self, state: PolarState) -> PolarState:
+        r"""Add an isometry between the null spaces of a partial isometry X.
+
+        With the projectors $P = I - X^H X$ and $P' = I - X X^H$, $Y = P' E P$ maps the null space into the
+        complement of the range, and X + Y has full rank for almost every E.  E is the identity
+        plus ||X|| times a Gaussian matrix of the same size, so that the zero matrix gives U = I exactly.
+        """
+        ops, X = self.ops, state.X
+        m, n = X.shape[-2:]
+        rng = np.random.default_rng(0) if self._rng is None else self._rng
+        norm = ops.plain_norm_fro(X)
+        noise = ops.scale(ops.normal(rng, (m, n), X) * (m * n) ** -0.5, norm)
+        E = ops.eye(m, n, X) + noise
+        gram = ops.gram(X)
+        EP = ops.add_matmul(E, E, gram, alpha=-1.0)
+        Y = ops.add_matmul(EP, X, ops.matmul(ops.adjoint(X), EP), alpha=-1.0)
+        self.work.products += 4
+        size = ops.plain_norm_fro(Y)
+        return PolarState(X + ops.scale(Y, 1 / ops.xp.where(size > 0, size, ops.xp.ones_like(size))))
+
+
+class PolarResidual:
+    """R = I - G of one state, formed only when somebody looks at it."""
+
+    def __init__(self, problem: PolarProblem, gram: Array, gram_squared: Array | None) -> None:
+        self.problem = problem
+        self.gram = gram
+        self._gram_squared = gram_squared
+        self._square: Array | None = None
+
+    @cached_property
+    def matrix(self) -> Array:
+        """R, shape (..., n, n)."""
+        return self.problem.ops.add_diagonal(-self.gram, 1.0)
+
+    def square(self) -> Array:
+        """R^2, one product."""
+        if self._square is None:
+            self.problem.work.products += 1
+            self._square = self.problem.ops.square(self.matrix)
+        return self._square
+
+    def operands(self, h: Polynomial) -> tuple[Polynomial, Array, Array | None]:
+        """h, the matrix it is a polynomial in, and the square of that matrix if it is known."""
+        if self._gram_squared is not None and h.degree > 1:
+            return h.in_basis("gram"), self.gram, self._gram_squared
+        if h.basis == "gram":
+            return h, self.gram, None
+        return h, self.matrix, self._square
+
+    def norm(self) -> Array:
+        """||R||_F per matrix."""
+        return self.problem.ops.plain_norm_fro(self.matrix)
+
+    def inner_products(
+        self, polynomials: Sequence[Sequence[float]], sketch_size: int | None
+    ) -> list[list[Scalar]]:
+        """All <u_a(R) S, u_b(R) S>, formed as vectors first so that nothing cancels."""
+        ops = self.problem.ops
+        powers = self._powers(max(len(u) for u in polynomials) - 1, sketch_size)
+        vectors = []
+        for u in polynomials:
+            terms = [powers[j] * c if c != 1 else powers[j] for j, c in enumerate(u) if c != 0]
+            vectors.append(sum(terms[1:], start=terms[0]))
+        return [[ops.dot(a, b) for b in vectors] for a in vectors]
+
+    def _powers(self, highest: int, sketch_size: int | None) -> list[Array]:
+        """[S, R S, ..., R^highest S]; with the identity for S, R^2 is shared with the update."""
+        ops, work = self.problem.ops, self.problem.work
+        n = self.gram.shape[-1]
+        if sketch_size is None:
+            powers = [ops.eye(n, n, self.gram), self.matrix]
+            for j in range(2, highest + 1):
+                powers.append(self.square() if j == 2 else ops.symm_matmul(self.matrix, powers[-1]))
+                work.products += j > 2
+            return powers
+        powers = [self.problem.sketch(n, sketch_size, self.gram)]
+        for _ in range(highest):
+            powers.append(ops.thin_matmul(self.matrix, powers[-1]))
+            work.thin += 1
+        return powers
+
+    def argmin(self, coefficients: Sequence[Scalar], lower: float, upper: float) -> Scalar:
+        """Minimiser per matrix, left on the device."""
+        return argmin_on_interval(self.problem.ops.xp, coefficients, lower, upper)

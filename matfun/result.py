@@ -1,0 +1,180 @@
+"""What a call tells about its answer: Status, Info, History, and the result types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from matfun.polynomials.update import Update
+
+
+class Status(Enum):
+    """How a call ended; the value of each member is the advice to the user."""
+
+    CONVERGED = "The residual and the certificate recomputed from A are within the tolerance."
+    COMPLETED = (
+        "Converged.  A is numerically rank deficient: the part of U on its null space is an arbitrary isometry, "
+        "because no other choice is more right."
+    )
+    UNCHECKED = "Exactly the requested steps were run and nothing was checked; pass tol= for a checked answer."
+    FELL_BACK = "The method failed and the answer was computed by the factorisation instead (on_failure='svd')."
+    STAGNATED = (
+        "The residual stopped decreasing above the tolerance: the method does not converge to the function "
+        "(a fixed-step preset), or the tolerance is below what the dtype can reach."
+    )
+    MAX_STEPS = "The step limit was reached; raise max_steps of the rule's driver or take a faster method."
+    NOT_FINITE = (
+        "The iteration overflowed or A is not finite.  Check A; if it is finite, its scale bound was violated."
+    )
+    INACCURATE = (
+        "The iteration converged but the certificate recomputed from A is above its limit: use method='svd' and "
+        "report the matrix."
+    )
+
+    @property
+    def ok(self) -> bool:
+        """Whether the answer is what was asked for."""
+        return self in (Status.CONVERGED, Status.COMPLETED, Status.UNCHECKED, Status.FELL_BACK)
+
+
+@dataclass(frozen=True)
+class History:
+    """One entry per step.
+
+    Attributes
+    ----------
+    residuals : tuple of numpy arrays, shape of the stack
+        Frobenius norm of the residual before each step and after the last; empty under ``steps=``.
+    updates : tuple of Update
+        The function h that each step applied; coefficients fitted on a device are still there.
+    """
+
+    residuals: tuple[np.ndarray[Any, Any], ...] = ()
+    updates: tuple[Update, ...] = ()
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Accuracy recomputed from A after the loop.
+
+    Attributes
+    ----------
+    backward_error : float or numpy array
+        ||A - U H||_F / ||A||_F.
+    orthogonality : float or numpy array
+        ||U^H U - I||_F / sqrt k on the small side k of A.
+    probes : int or None
+        Number of Gaussian vectors that estimated the two norms; None where they were computed exactly.
+    factor : float
+        With probability at least ``confidence`` the true norm is at most ``factor`` times the estimate.
+    confidence : float
+        1 for an exact certificate.
+    """
+
+    backward_error: Any
+    orthogonality: Any
+    probes: int | None
+    factor: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Info:
+    """How an answer was computed and how good it is.
+
+    Attributes
+    ----------
+    status : Status or numpy array of Status
+        One per matrix of a stack.
+    method : str
+        What was run, also when ``method="auto"`` chose it.
+    backend : str
+        Name of the provider.
+    steps : int or numpy array of int
+        Steps applied, per matrix of a stack.
+    products : int
+        Products with both factors of full size (Gram and symmetric products and final multiplications), for the
+        whole run; the final H = U^H A and the certificate are not counted.
+    thin_products : int
+        Products of a full-size matrix with a block of a few columns.
+    residual : float or numpy array, None under ``steps=``
+        Last measured ||I - X^H X||_F of the iteration itself.
+    certificate : Certificate or None
+        Recomputed from A; None under ``steps=``.
+    scale : Any
+        A was divided by this; X_0 = A / scale (device scalars, one per matrix).
+    history : History
+    """
+
+    status: Any
+    method: str
+    backend: str
+    steps: Any
+    products: int
+    thin_products: int
+    residual: Any = None
+    certificate: Certificate | None = None
+    scale: Any = None
+    history: History = field(default_factory=History, repr=False)
+
+    @property
+    def backward_error(self) -> Any:
+        """||A - U H||_F / ||A||_F from the certificate, None under ``steps=``."""
+        return None if self.certificate is None else self.certificate.backward_error
+
+    @property
+    def orthogonality(self) -> Any:
+        """||U^H U - I||_F / sqrt k from the certificate, None under ``steps=``."""
+        return None if self.certificate is None else self.certificate.orthogonality
+
+    @property
+    def ok(self) -> bool:
+        """Whether every matrix has the answer that was asked for."""
+        return all(status.ok for status in np.asarray(self.status, dtype=object).ravel())
+
+
+class _UH(NamedTuple):
+    U: Any
+    H: Any
+
+
+class PolarResult(_UH):
+    """The pair (U, H), which also carries ``.info``.
+
+    Attributes
+    ----------
+    U : array, shape (..., m, n)
+    H : array, shape (..., n, n) for side="right", (..., m, m) for side="left"
+    info : Info or None
+        None only after a transformation (``jax.jit``) rebuilt the pair from its arrays.
+    """
+
+    info: Info | None = None
+
+    @classmethod
+    def of(cls, U: Any, H: Any, info: Info) -> PolarResult:
+        """Pair with its info."""
+        result = cls(U, H)
+        result.info = info
+        return result
+
+
+class ConvergenceError(ArithmeticError):
+    """Raised when ``on_failure="raise"`` and an answer is not what was asked for.
+
+    Attributes
+    ----------
+    result : PolarResult or tuple
+        The best result so far, with its info: nothing that was computed is lost.
+    """
+
+    def __init__(self, message: str, result: Any) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class ConvergenceWarning(UserWarning):
+    """Issued when ``on_failure="warn"`` and an answer is not what was asked for."""

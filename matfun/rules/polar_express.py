@@ -1,0 +1,153 @@
+"""Polar Express: at each step the minimax polynomial for the interval that the last step left.
+
+The start spectrum is taken to lie in [lower, 1]; values below grow too, only later.
+Optimality and rate: theory/polar_express.py.  Source: Amsel, Persson, Musco, Gower, arXiv 2505.16932.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import sqrt
+
+from matfun.polynomials.composition import CUSHION, Stage, apply_safety, compose
+from matfun.polynomials.minimax import DEGREES
+from matfun.polynomials.presets import POLAR_EXPRESS_PUBLISHED
+from matfun.polynomials.taylor import taylor_inverse_root
+from matfun.polynomials.update import Polynomial, Update
+from matfun.rules.rule import ResidualView, rule
+
+DEFAULT_LOWER = 1e-3
+"""Lower bound of the published table (arXiv 2505.16932), for runs of a fixed number of steps."""
+
+ACCURATE_CUSHION = 0.1
+"""Cushion of the paper's text (design for [u/10, u], arXiv 2505.16932, sec. 4.4), for accuracy-driven runs.
+
+One step more than the published table's, and a backward error two to three times smaller, because p(x)/x stays above
+0.65/u (benchmarks/stability.py).
+"""
+
+SAFETY = 1.01
+"""Safety factor of the authors' code (arXiv 2505.16932, appendix)."""
+
+SAFETY_WHILE_ERROR_ABOVE = 0.25
+"""A safety factor in every step would shift the limit; below this error values above u stay in the basin of 1."""
+
+EXACT_BELOW = 2.0**-53
+"""Error from which on a polynomial is the Taylor one to double precision."""
+
+RESIDUAL_BASIS_BELOW = 1e-2
+"""Error from which on the residual is small enough that its own basis is the more accurate one."""
+
+
+@rule("polar-express")
+@dataclass(frozen=True)
+class PolarExpress:
+    r"""Greedy minimax composition, optimal among all compositions of the same degrees.
+
+    Parameters
+    ----------
+    lower : float, optional
+        The smallest singular value of the scaled matrix that must reach 1.  Default: what the caller knows (the unit
+        roundoff in accuracy-driven calls), else 1e-3.  Too large a value costs steps, never correctness.
+    degree : {3, 5}
+        Degree in X.
+    cushion : float, optional
+        No polynomial is designed for an interval wider than [cushion u, u].  Default: 0.02407 as in the published table for a
+        fixed number of steps, 0.1 in accuracy-driven runs; both keep the iteration backward stable.  0 is the plain
+        minimax composition, whose backward error can grow like eps / lower.
+    safety : float, optional
+        p(x / safety) is applied in place of p(x), while the interval is wide and except in the last of a fixed number of
+        steps, against values that rounding pushes above the interval.  Default: 1.01 where the format needs it, that is for
+        lower < 2 sqrt(eps) (always in 16 bit, never in float64 with lower = 1e-3), else 1.
+
+    Notes
+    -----
+    2 or 3 products a step.  Small singular values grow by 2.6 (degree 3) or 4.26 (degree 5) a step, less with a cushion
+    (3.9 and 2.5).
+
+    References
+    ----------
+    Amsel, Persson, Musco, Gower, The Polar Express, arXiv 2505.16932, Thm 4.1 and 4.3, sec. 4.4.
+
+    Examples
+    --------
+    >>> import matfun
+    >>> curve = matfun.simulate(matfun.PolarExpress(lower=1e-3, cushion=0), [1e-3, 0.5, 1.0], steps=6)
+    >>> bool(abs(curve.sigmas[-1] - 1).max() < 9.2e-4)
+    True
+    """
+
+    lower: float | None = None
+    degree: int = 5
+    cushion: float | None = None
+    safety: float | None = None
+    _stages: dict[tuple[float, float], tuple[Iterator[Stage], list[Stage]]] = field(
+        default_factory=dict, repr=False, compare=False, hash=False
+    )
+
+    def __post_init__(self) -> None:
+        if self.degree not in DEGREES:
+            raise ValueError(f"degree: expected one of {DEGREES} (in X), got {self.degree!r}")
+        if self.lower is not None and not 0 < self.lower <= 1:
+            raise ValueError(f"lower: expected a number in (0, 1], got {self.lower!r}")
+        if self.cushion is not None and not 0 <= self.cushion < 1:
+            raise ValueError(f"cushion: expected a number in [0, 1), got {self.cushion!r}")
+        if self.safety is not None and not self.safety >= 1:
+            raise ValueError(f"safety: expected a number of at least 1, got {self.safety!r}")
+
+    @property
+    def forms_square(self) -> bool:
+        """Whether a step needs the square of the Gram matrix anyway."""
+        return self.degree > 3
+
+    def stage(self, step: int, lower: float, cushion: float) -> Stage:
+        """Return the polynomial of one step, designed once and remembered."""
+        key = (lower, cushion)
+        if key not in self._stages:
+            self._stages[key] = (compose(lower, 1.0, self.degree, cushion), [])
+        source, known = self._stages[key]
+        while len(known) <= step and not (known and known[-1].error < EXACT_BELOW):
+            known.append(next(source))
+        return known[min(step, len(known) - 1)]
+
+    def next(self, view: ResidualView) -> Update:
+        """Return the minimax polynomial of this step; the Taylor polynomial once the interval has closed."""
+        accurate = view.lower is not None
+        lower = self.lower or view.lower or DEFAULT_LOWER
+        cushion = self.cushion if self.cushion is not None else ACCURATE_CUSHION if accurate else CUSHION
+        # A quintic overflows from about 1 + 4 lower^2 on (theory/polar_express.py); rounding reaches 1 + 16 eps.
+        safety = self.safety or (SAFETY if lower < 2 * sqrt(view.eps) else 1.0)
+        stage = self.stage(view.step, lower, cushion)
+        if stage.error < EXACT_BELOW:
+            return Polynomial(taylor_inverse_root(view.p, (self.degree - 1) // 2))
+        safe = safety > 1 and stage.error > SAFETY_WHILE_ERROR_ABOVE and not view.last
+        h = Polynomial(apply_safety(stage.coefficients, safety) if safe else stage.coefficients, basis="gram")
+        return h.in_basis("residual") if accurate or stage.error < RESIDUAL_BASIS_BELOW else h
+
+
+@rule("polar-express-published")
+@dataclass(frozen=True)
+class PublishedPolarExpress:
+    """The table printed with arXiv 2505.16932, for l = 1e-3, its last row repeated.
+
+    Notes
+    -----
+    It is the composition with cushion 0.02407, not the plain minimax one; tests recompute it.  3 products a step.
+
+    References
+    ----------
+    Amsel, Persson, Musco, Gower, arXiv 2505.16932, appendix; github.com/NoahAmsel/PolarExpress.
+
+    Examples
+    --------
+    >>> import numpy as np, matfun
+    >>> U = matfun.orthogonalize(np.diag([4.0, 1.0]), method="polar-express-published", steps=8)
+    >>> bool(abs(U - np.eye(2)).max() < 1e-6)
+    True
+    """
+
+    def next(self, view: ResidualView) -> Update:
+        """Return the row of the table for this step."""
+        table = POLAR_EXPRESS_PUBLISHED
+        return Polynomial(table[min(view.step, len(table) - 1)], basis="gram")

@@ -1,0 +1,167 @@
+"""What a rule is, what it may ask, and the register of rules by name.
+
+A rule knows nothing about arrays: it sees a step number, bounds on the start spectrum, and inner
+products of polynomials in the residual.  Registration is one decorator; every file of this folder is imported on first
+use, so that a new method is one new file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from matfun.polynomials.update import Scalar, Update
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualView:
+    """What a rule may ask about the residual R, whose eigenvalues r are 0 at convergence.
+
+    Attributes
+    ----------
+    p : int
+        The function is that of (1 - r)^(-1/p): 2 for the polar factor.
+    step : int
+        0 for the first.
+    last : bool
+        Whether this is the last of a fixed number of steps.
+    lower : float or None
+        Smallest singular value of the start (relative to an upper bound of 1) that matters, if known; accuracy-driven
+        calls give the unit roundoff, since smaller ones are noise.
+    eps : float
+        Spacing of 1 in the dtype of the products.
+    """
+
+    p: int
+    step: int
+    last: bool
+    lower: float | None
+    eps: float
+    residual: Any
+
+    def inner_products(
+        self, polynomials: Sequence[Sequence[float]], sketch_size: int | None = None
+    ) -> list[list[Scalar]]:
+        """All <u_a(R) S, u_b(R) S> as device scalars, S a Gaussian sketch, or I for None.
+
+        Parameters
+        ----------
+        polynomials : sequence of sequences of float
+            Coefficients in r, from the constant up.
+        sketch_size : int, optional
+            Columns of S.
+        """
+        products: list[list[Scalar]] = self.residual.inner_products(polynomials, sketch_size)
+        return products
+
+    def argmin(self, coefficients: Sequence[Scalar], lower: float, upper: float) -> Scalar:
+        """Minimiser over [lower, upper] of the polynomial with these coefficients, left on the device."""
+        return self.residual.argmin(coefficients, lower, upper)
+
+
+@runtime_checkable
+class Rule(Protocol):
+    """Anything with a ``next``; pass it as ``method=``."""
+
+    def next(self, view: ResidualView) -> Update:
+        """Return the function h to apply in this step."""
+        ...
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A rule class under its name.
+
+    Attributes
+    ----------
+    name : str
+    make : callable
+        Returns the rule with its default options.
+    problems : tuple of str
+        Functions it is meant for.
+    converges : bool
+        Whether its limit is the function; False for presets that only come near.
+    """
+
+    name: str
+    make: Callable[[], Rule]
+    problems: tuple[str, ...]
+    converges: bool
+
+
+_registry: dict[str, Registered] = {}
+_T = TypeVar("_T", bound=Callable[[], Any])
+
+
+def rule(name: str, *, problems: tuple[str, ...] = ("polar",), converges: bool = True) -> Callable[[_T], _T]:
+    """Register a rule class (or a function that makes a rule) under a name.
+
+    Parameters
+    ----------
+    name : str
+    problems : tuple of str
+    converges : bool
+    """
+
+    def register(make: _T) -> _T:
+        _registry[name] = Registered(name, make, problems, converges)
+        return make
+
+    return register
+
+
+def registered() -> dict[str, Registered]:
+    """All rules by name, sorted; imports every file of this folder once."""
+    package = import_module("matfun.rules")
+    for module in pkgutil.iter_modules(package.__path__):
+        import_module(f"matfun.rules.{module.name}")
+    return dict(sorted(_registry.items()))
+
+
+_made: dict[str, Rule] = {}
+
+
+def rule_for(method: Any, problem: str) -> tuple[str, Rule]:
+    """Return the rule that ``method=`` means, with its name.
+
+    Parameters
+    ----------
+    method : str or Rule
+    problem : str
+
+    Raises
+    ------
+    ValueError
+        If no rule of that name serves the problem; the message lists the close names.
+    TypeError
+        If method is neither a name nor a rule.
+    """
+    if isinstance(method, str):
+        if method not in _made:
+            known = {name: entry for name, entry in registered().items() if problem in entry.problems}
+            if method not in known:
+                close = difflib.get_close_matches(method, known, n=3, cutoff=0.4)
+                hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+                raise ValueError(
+                    f"method: no method for {problem} is called {method!r}; {hint}known are 'auto', "
+                    f"{', '.join(map(repr, known))}"
+                )
+            _made[method] = known[method].make()
+        return method, _made[method]
+    if not isinstance(method, type) and callable(getattr(method, "next", None)):
+        return name_of(method), method
+    raise TypeError(
+        f"method: expected a name or an object with a 'next' method (a Rule), got {method!r}"
+    )
+
+
+def name_of(made: Any) -> str:
+    """Return the registered name of a rule object, or the name of its class."""
+    for name, entry in registered().items():
+        if entry.make is type(made):
+            return name
+    return type(made).__name__
