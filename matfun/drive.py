@@ -1,6 +1,6 @@
-"""The only loop in the package: ask the rule, apply the update, and know when to stop.
+"""The only loops in the package, one blind and one seeing: ask the rule, apply the update, and know when to stop.
 
-With ``steps=`` it does exactly that many steps and looks at nothing.  With a goal it measures the residual of every
+``run_steps`` does exactly so many steps and looks at nothing.  ``run_to_goal`` measures the residual of every
 matrix before each step and stops each one on its own:
 
 * at the goal, with one last cheap step from the residual in hand where full accuracy is asked for;
@@ -39,13 +39,12 @@ class End(Enum):
     """How the run of one matrix ended."""
 
     RUNNING = 0
-    UNCHECKED = 1
-    GOAL = 2
-    FLOOR = 3
-    NULL_SPACE = 4
-    STAGNATED = 5
-    MAX_STEPS = 6
-    NOT_FINITE = 7
+    GOAL = 1
+    FLOOR = 2
+    NULL_SPACE = 3
+    STAGNATED = 4
+    MAX_STEPS = 5
+    NOT_FINITE = 6
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,8 @@ class Goal:
         Spacing of 1 in the dtype.
     max_steps : int
     polish : bool
-        At the goal, apply the Taylor polynomial of degree 1 in the residual just measured: it squares the residual for the
-        price of one product.
+        At the goal, apply the Taylor polynomial of degree 1 in the residual just measured: it squares the residual
+        for the price of one product.
     """
 
     residual: float
@@ -82,7 +81,7 @@ class Outcome:
     state : Any
     ends : numpy array of End, shape of the stack
     steps : numpy array of int, shape of the stack
-    residual : numpy array or None, shape of the stack
+    residual : numpy array, shape of the stack
         Last measured norm.
     history : History
     """
@@ -90,21 +89,14 @@ class Outcome:
     state: Any
     ends: np.ndarray[Any, Any]
     steps: np.ndarray[Any, Any]
-    residual: np.ndarray[Any, Any] | None
+    residual: np.ndarray[Any, Any]
     history: History
 
 
-def drive(
-    problem: Problem[Any],
-    rule: Rule,
-    state: Any,
-    *,
-    eps: float,
-    steps: int | None = None,
-    goal: Goal | None = None,
-    lower: float | None = None,
-) -> Outcome:
-    """Iterate.
+def run_steps(
+    problem: Problem[Any], rule: Rule, state: Any, *, steps: int, eps: float, lower: float | None = None
+) -> tuple[Any, tuple[Update, ...]]:
+    """Apply exactly so many steps and look at nothing; traceable.
 
     Parameters
     ----------
@@ -112,32 +104,37 @@ def drive(
     rule : Rule
     state : Any
         Start, as the problem defines it.
+    steps : int
     eps : float
         Spacing of 1 in the dtype of the products.
-    steps : int, optional
-        Exactly so many steps, without a check.
-    goal : Goal, optional
-        Stop by measuring; one of ``steps`` and ``goal`` is given.
     lower : float, optional
         What is known of the smallest singular value that matters.
+
+    Returns
+    -------
+    state : Any
+    updates : tuple of Update
     """
-    if goal is not None:
-        return _drive_to_goal(problem, rule, state, goal, lower)
     updates: list[Update] = []
-    count = steps or 0
-    for k in range(count):
+    for k in range(steps):
         residual = problem.residual(state)
-        h = rule.next(ResidualView(problem.p, k, k + 1 == count, lower, eps, residual))
+        h = rule.next(ResidualView(problem.p, k, k + 1 == steps, lower, eps, residual))
         state = problem.update(state, residual, h)
         updates.append(h)
-    return Outcome(
-        state, np.asarray(End.UNCHECKED, dtype=object), np.asarray(count), None, History((), tuple(updates))
-    )
+    return state, tuple(updates)
 
 
-def _drive_to_goal(
-    problem: Problem[Any], rule: Rule, state: Any, goal: Goal, lower: float | None
-) -> Outcome:
+def run_to_goal(problem: Problem[Any], rule: Rule, state: Any, *, goal: Goal) -> Outcome:
+    """Iterate, measuring, until every matrix has reached the goal or cannot.
+
+    Parameters
+    ----------
+    problem : Problem
+    rule : Rule
+    state : Any
+        Start, as the problem defines it.
+    goal : Goal
+    """
     residuals: list[np.ndarray[Any, Any]] = []
     updates: list[Update] = []
     for k in range(goal.max_steps + 1):
@@ -153,12 +150,12 @@ def _drive_to_goal(
         if not watch.running.any() or k == goal.max_steps:
             at_goal = np.asarray(watch.ends == End.GOAL)
             if goal.polish and at_goal.any():
-                h = Polynomial(taylor_inverse_root(problem.p, 1))
-                state = problem.select(at_goal, problem.update(state, residual, h), state)
-                updates.append(h)
+                last = Polynomial(taylor_inverse_root(problem.p, 1))
+                state = problem.select(at_goal, problem.update(state, residual, last), state)
+                updates.append(last)
                 watch.steps[at_goal] += 1
             break
-        h = rule.next(ResidualView(problem.p, k, False, lower, goal.eps, residual))
+        h = rule.next(ResidualView(problem.p, k, False, goal.eps / 2, goal.eps, residual))
         previous = state
         state = problem.select(watch.running, problem.update(state, residual, h), state)
         updates.append(h)
@@ -171,7 +168,9 @@ def _growth(problem: Problem[Any], h: Update, shape: tuple[int, ...]) -> np.ndar
     """|h(1)|: the factor by which a tiny singular value grew."""
     if isinstance(h, ExactRoot):
         return np.full(shape, np.inf)
-    return np.broadcast_to(np.abs(problem.as_host(h(1.0))).astype(np.float64), shape)
+    value = h(1.0)
+    host = value if isinstance(value, (int, float)) else problem.as_host(value)
+    return np.broadcast_to(np.abs(np.asarray(host, dtype=np.float64)), shape)
 
 
 class _Watch:
@@ -223,4 +222,4 @@ class _Watch:
             self.ends[running & holds] = end
         if not_finite.any():
             self.steps[not_finite] = max(step - 1, 0)
-        return not_finite
+        return np.asarray(not_finite)

@@ -64,9 +64,7 @@ class Ops:
             return A.dtype
         if self.xp.isdtype(A.dtype, ("integral", "bool")):
             return self.xp.asarray(0.0).dtype
-        raise TypeError(
-            f"A: expected a real or complex floating dtype that {self.name} can multiply, got {A.dtype}"
-        )
+        raise TypeError(f"A: expected a real or complex floating dtype that {self.name} can multiply, got {A.dtype}")
 
     def widen(self, X: Array) -> Array:
         """Return X in float32 if it is 16-bit, else X itself: for norms, sums and factorisations."""
@@ -93,18 +91,18 @@ class Ops:
         dtype = like.dtype if dtype is None else dtype
         return self.xp.asarray(values, dtype=dtype, device=device(like))
 
-    def normal(self, rng: np.random.Generator, shape: tuple[int, ...], like: Array) -> Array:
+    def normal(self, rng: Any, shape: tuple[int, ...], like: Array) -> Array:
         """Draw standard normal numbers on the host, so that every library sees the same ones.
 
         Parameters
         ----------
-        rng : numpy.random.Generator
+        rng : numpy.random.Generator, seed or None
         shape : tuple of int
         like : array
             Gives library, device and dtype; real samples are drawn for complex dtypes too, which
             leaves E[S S^H] = I.
         """
-        draw = rng.standard_normal(shape)
+        draw = np.random.default_rng(rng).standard_normal(shape)
         if self.is_16bit(like.dtype):
             return self.xp.astype(self.from_host(draw, like, self.xp.float32), like.dtype)
         return self.from_host(draw, like)

@@ -11,15 +11,17 @@ import sys
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
-from pathlib import Path
-from typing import Any
+from pathlib import Path from
+typing import Any
 
 from array_api_compat import array_namespace
 
+from matfun.host import host_constant
 from matfun.ops import API_VERSION, Array, Ops
 
 _by_type: dict[type, Ops] = {}
 _by_name: dict[tuple[str, int], Ops] = {}
+_for_torch: dict[str, Ops] = {}
 
 
 def ops_for(A: Array, backend: str | Ops | None = None) -> Ops:
@@ -40,23 +42,34 @@ def ops_for(A: Array, backend: str | Ops | None = None) -> Ops:
     """
     if backend is None:
         found = _by_type.get(type(A))
-        if found is not None:
+        if found is not None and not _is_object_array(A):
             return found
     elif isinstance(backend, Ops):
         return backend
     elif not isinstance(backend, str):
         raise TypeError(f"backend: expected a name or an Ops instance, got {type(backend).__name__}")
+    if type(A).__module__.split(".")[0] == "torch":
+        name = "torch" if backend is None else backend
+        _load_for_torch(name)
+        return _for_torch[name]
     if _is_object_array(A):
-        return _provider("mpmath", None) if backend is None else _provider(backend, None)
+        return _provider(backend or "mpmath", None)
     try:
         xp = array_namespace(A)
     except TypeError:
         raise TypeError(f"A: expected an array of one library, got {type(A).__name__}") from None
-    if backend is None:
-        found = _provider(library_of(xp), xp)
-        _by_type[type(A)] = found
-        return found
-    return _provider(backend, xp)
+    if backend is not None:
+        return _provider(backend, xp)
+    found = _provider(library_of(xp), xp)
+    _by_type[type(A)] = found
+    return found
+
+
+@host_constant
+def _load_for_torch(name: str) -> bool:
+    if name not in _for_torch:
+        _for_torch[name] = _provider(name, import_module("array_api_compat.torch"))
+    return True
 
 
 def library_of(xp: Any) -> str:
@@ -112,9 +125,7 @@ def _find_checkout() -> None:
     if "matfun_backends" in sys.modules or find_spec("matfun_backends") is not None:
         return
     folder = Path(__file__).parents[1] / "backends" / "matfun_backends"
-    spec = spec_from_file_location(
-        "matfun_backends", folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
+    spec = spec_from_file_location("matfun_backends", folder / "__init__.py", submodule_search_locations=[str(folder)])
     if spec is None or spec.loader is None:  # pragma: no cover - a broken installation
         raise ImportError("matfun_backends is neither installed nor in backends/")
     module = module_from_spec(spec)

@@ -26,9 +26,7 @@ class Status(Enum):
         "(a fixed-step preset), or the tolerance is below what the dtype can reach."
     )
     MAX_STEPS = "The step limit was reached; raise max_steps of the rule's driver or take a faster method."
-    NOT_FINITE = (
-        "The iteration overflowed or A is not finite.  Check A; if it is finite, its scale bound was violated."
-    )
+    NOT_FINITE = "The iteration overflowed or A is not finite.  Check A; if it is finite, its scale bound was violated."
     INACCURATE = (
         "The iteration converged but the certificate recomputed from A is above its limit: use method='svd' and "
         "report the matrix."

@@ -17,8 +17,7 @@ class JaxOps(Ops):
 
     name = "jax"
     _supported = tuple(
-        np.dtype(t)
-        for t in (jnp.float32, jnp.float64, jnp.complex64, jnp.complex128, jnp.bfloat16, jnp.float16)
+        np.dtype(t) for t in (jnp.float32, jnp.float64, jnp.complex64, jnp.complex128, jnp.bfloat16, jnp.float16)
     )
 
     def supports(self, dtype: Any) -> bool:

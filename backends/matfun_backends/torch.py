@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
+from matfun.host import host_constant
 from matfun.ops import API_VERSION as API_VERSION
 from matfun.ops import Array, Ops
 
@@ -14,7 +16,14 @@ class TorchOps(Ops):
     """Torch tensors; differentiable, and free of host synchronisation except in ``as_host``."""
 
     name = "torch"
-    _supported = (torch.float32, torch.float64, torch.complex64, torch.complex128, torch.bfloat16, torch.float16)
+    _supported = (
+        torch.float32,
+        torch.float64,
+        torch.complex64,
+        torch.complex128,
+        torch.bfloat16,
+        torch.float16,
+    )
 
     def eps(self, dtype: Any) -> float:
         return float(torch.finfo(dtype).eps)
@@ -34,7 +43,7 @@ class TorchOps(Ops):
         return bool(X.dtype.is_complex)
 
     def is_traced(self, X: Array) -> bool:
-        return torch.compiler.is_compiling() or X.device.type == "meta"
+        return bool(torch.compiler.is_compiling() or X.device.type == "meta")
 
     def prefers_products(self, X: Array) -> bool:
         return bool(X.device.type != "cpu")
@@ -42,6 +51,12 @@ class TorchOps(Ops):
     def as_host(self, x: Array) -> Any:
         x = x.detach().cpu()
         return (x.to(torch.float32) if self.is_16bit(x.dtype) else x).resolve_conj().numpy()
+
+    def normal(self, rng: Any, shape: tuple[int, ...], like: Array) -> Array:
+        if not torch.compiler.is_compiling():
+            return super().normal(rng, shape, like)
+        _draw_for_trace(rng, shape)  # NumPy's generators cannot be traced: the draw becomes a constant
+        return _drawn[rng, shape].to(dtype=like.dtype, device=like.device)
 
     def adjoint(self, X: Array) -> Array:
         return X.mH
@@ -51,7 +66,12 @@ class TorchOps(Ops):
             return X * c
         return X * c.to(X.dtype)[..., None, None]
 
+    def from_host(self, values: Any, like: Array, dtype: Any = None) -> Array:
+        return torch.as_tensor(values, dtype=like.dtype if dtype is None else dtype, device=like.device)
+
     def add_diagonal(self, X: Array, c: Any) -> Array:
+        if torch.compiler.is_compiling():  # functional there, fused by the compiler; in place saves a pass when eager
+            return X + self.scale(torch.eye(X.shape[-1], dtype=X.dtype, device=X.device), c)
         Y = X.clone()
         diagonal = Y.diagonal(dim1=-2, dim2=-1)
         diagonal += c if isinstance(c, (int, float)) else c.to(X.dtype)[..., None]
@@ -78,6 +98,15 @@ class TorchOps(Ops):
 
     def solve_triangular(self, L: Array, B: Array, *, lower: bool = True) -> Array:
         return self._narrow(torch.linalg.solve_triangular(self.widen(L), self.widen(B), upper=not lower), B)
+
+
+_drawn: dict[tuple[int | None, tuple[int, ...]], Array] = {}
+
+
+@host_constant
+def _draw_for_trace(seed: int | None, shape: tuple[int, ...]) -> bool:
+    _drawn[seed, shape] = torch.from_numpy(np.random.default_rng(seed).standard_normal(shape))
+    return True
 
 
 def provide(xp: Any) -> Ops:

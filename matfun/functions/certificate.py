@@ -27,9 +27,7 @@ where it is ||B||_F^2 chi2(probes) / probes.
 Kind = Literal["probes", "exact"]
 
 
-def certify(
-    ops: Ops, A: Array, U: Array, H: Array, side: str, kind: Kind, rng: np.random.Generator
-) -> Certificate:
+def certify(ops: Ops, A: Array, U: Array, H: Array, side: str, kind: Kind, rng: np.random.Generator) -> Certificate:
     """Estimate or compute ||A - U H||_F / ||A||_F and ||U^H U - I||_F / sqrt k, k the small side.
 
     Parameters

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from matfun.ops import Array, Ops
 from matfun.providers import ops_for
-
-OnFailure = Literal["raise", "warn", "svd"]
-Side = Literal["right", "left"]
 
 
 @dataclass(frozen=True)

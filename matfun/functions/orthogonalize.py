@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from matfun.drive import run_steps
 from matfun.functions.inputs import check_accuracy, check_matrix
-from matfun.functions.unitary import unitary_factor
+from matfun.functions.unitary import start
 from matfun.ops import Ops
 from matfun.polynomials.update import ExactRoot
-from matfun.result import Info, Status
+from matfun.result import History, Info, Status
 from matfun.rules.rule import Rule, rule_for
 
 
@@ -25,8 +24,8 @@ def orthogonalize(
 ) -> Any:
     """Approximate the unitary polar factor of A in a fixed number of steps.
 
-    What an optimizer wants: nothing is checked, nothing waits for the device, any scale is right, zero in gives zero out, and
-    null directions may stay null.  Traceable by ``jax.jit`` and ``torch.compile``.
+    What an optimizer wants: nothing is checked, nothing waits for the device, any scale is right, zero in gives
+    zero out, and null directions may stay null.  Traceable by ``jax.jit`` and ``torch.compile``.
 
     Parameters
     ----------
@@ -68,8 +67,7 @@ def orthogonalize(
     >>> import numpy as np, matfun
     >>> X = matfun.orthogonalize(np.array([[3e20, 0.0], [0.0, 1e20]]), steps=8)
     >>> bool(abs(X - np.eye(2)).max() < 1e-12)
-    True
-    """
+    True"""
     check_accuracy(None, steps, 1)
     given = check_matrix(A, backend)
     name, rule = rule_for(method, "polar")
@@ -78,22 +76,22 @@ def orthogonalize(
         X = ops.scale(given.A, 1.0)
         info = Info(Status.UNCHECKED, name, ops.name, 0, 0, 0)
         return (given.restore(X), info) if full_output else given.restore(X)
-    run = unitary_factor(
-        given, rule, steps=steps, goal=None, rng=np.random.default_rng(rng), complete=False
-    )
-    X = run.U
-    if any(isinstance(h, ExactRoot) for h in run.history.updates):
-        X = ops.select(run.scaled.nonzero, X, ops.scale(X, 0.0))  # an SVD completes even the zero matrix
+    begin = start(given, rule, rng)
+    state, updates = run_steps(begin.problem, rule, begin.state, steps=steps, eps=ops.eps(given.A.dtype))
+    X = begin.orient(state)
+    if any(isinstance(h, ExactRoot) for h in updates):
+        X = ops.select(begin.scaled.nonzero, X, ops.scale(X, 0.0))  # an SVD completes even the zero matrix
     X = given.restore(X)
     if not full_output:
         return X
+    work = begin.problem.work
     return X, Info(
         Status.UNCHECKED,
         name,
         ops.name,
         steps,
-        run.products,
-        run.thin_products,
-        scale=run.scale,
-        history=run.history,
+        work.products,
+        work.thin,
+        scale=begin.scale,
+        history=History((), updates),
     )

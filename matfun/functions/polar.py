@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from matfun.drive import End, Goal
+from matfun.drive import End, Goal, Outcome, run_steps
 from matfun.functions.certificate import Kind, certify, plain
 from matfun.functions.choose import choose_polar
-from matfun.functions.inputs import Input, OnFailure, Side, check_accuracy, check_choice, check_matrix, finite_members
-from matfun.functions.unitary import Run, accuracy_limit, in_input_scale, rounding_floor, unitary_factor
-from matfun.ops import Ops
-from matfun.result import Certificate, ConvergenceError, ConvergenceWarning, Info, PolarResult, Status
+from matfun.functions.failure import OnFailure, failed_members, raise_or_warn, take_over
+from matfun.functions.inputs import Input, check_accuracy, check_choice, check_matrix, finite_members
+from matfun.functions.unitary import Start, accuracy_limit, iterate_and_complete, rounding_floor, start
+from matfun.ops import Array, Ops
+from matfun.result import Certificate, History, Info, PolarResult, Status
 from matfun.rules.rule import Rule, rule_for
-
 
 CERTIFICATE_SLACK = 8.0
 """An answer is called inaccurate above this multiple of ``accuracy_limit``: a library's SVD may have several times the
@@ -25,7 +24,7 @@ backward error of an iteration, and an estimated norm may exceed the true one.""
 
 def polar(
     A: Any,
-    side: Side = "right",
+    side: str = "right",
     method: str | Rule = "auto",
     *,
     tol: float | None = None,
@@ -51,17 +50,19 @@ def polar(
     method : str or Rule
         A name from ``matfun.methods("polar")``, a rule object, or ``"auto"``.
     tol : float, optional
-        Bound on $\|I - U^H U\|_F$, hence on the distance of U to the exact factor.  Default: as accurate as the dtype allows.
+        Bound on $\|I - U^H U\|_F$, hence on the distance of U to the exact factor.  Default: as accurate as the
+        dtype allows.
     steps : int, optional
         Exactly so many steps, no checks and no host synchronisation; status ``UNCHECKED``.  Not together with ``tol``.
     rng : numpy.random.Generator, seed or None
-        Source of sketches, probes and completions (SPEC 7), drawn on the host so that every library sees the same numbers.
+        Source of sketches, probes and completions (SPEC 7), drawn on the host so that every library sees the same
+        numbers.
     on_failure : {"raise", "warn", "svd"}
-        Raise ``ConvergenceError`` (which carries the best result), warn and return it, or fall back to the SVD, matrix by
-        matrix of a stack.
+        Raise ``ConvergenceError`` (which carries the best result), warn and return it, or fall back to the SVD,
+        matrix by matrix of a stack.
     check_finite : bool
-        Refuse NaN and infinity.  If False, such matrices of a stack come back as NaN with ``Status.NOT_FINITE``.  Not looked
-        at under ``steps``.
+        Refuse NaN and infinity.  If False, such matrices of a stack come back as NaN with ``Status.NOT_FINITE``.
+        Not looked at under ``steps``.
     certificate : {"probes", "exact"}
         Estimate the final errors with a few random vectors, or compute them (two more products).
     max_steps : int
@@ -72,8 +73,8 @@ def polar(
     Returns
     -------
     PolarResult
-        The pair (U, H), shapes (..., m, n) and (..., n, n) (``side="left"``: (..., m, m)), of A's library, dtype and device,
-        with an ``Info`` as ``.info``.
+        The pair (U, H), shapes (..., m, n) and (..., n, n) (``side="left"``: (..., m, m)), of A's library, dtype
+        and device, with an ``Info`` as ``.info``.
 
     Raises
     ------
@@ -88,8 +89,9 @@ def polar(
 
     Notes
     -----
-    Where A is numerically rank deficient, the part of U on its null space is an arbitrary isometry (the zero matrix gives
-    the identity) and the status is ``COMPLETED``.  Cost: the products of the method, one for H, and O(mn) for the
+    Where A is numerically rank deficient, the part of U on its null space is an arbitrary isometry (the zero
+    matrix gives the identity) and the status is ``COMPLETED``.  Cost: the products of the method, one for H, and
+    O(mn) for the
     certificate.
 
     References
@@ -111,197 +113,134 @@ def polar(
     check_accuracy(tol, steps, max_steps)
     given = check_matrix(A, backend)
     name, rule = rule_for(choose_polar(given, tol, steps) if method == "auto" else method, "polar")
-    generator = np.random.default_rng(rng)
-    if given.A.shape[-1] == 0 or given.A.shape[-2] == 0 or 0 in given.A.shape[:-2]:
+    if 0 in given.A.shape:
         return _empty(given, side, name)
     if steps is not None:
-        return _fixed_steps(given, side, name, rule, steps, generator)
+        return _fixed_steps(given, side, name, rule, steps, rng)
     if given.traced:
         raise ValueError(
-            "steps: expected a number of steps, because the values of a traced or lazy array are not known while Python "
-            f"runs and tol={tol!r} cannot be tested; got steps=None"
+            "steps: expected a number of steps, because the values of a traced or lazy array are not known while "
+            f"Python runs and tol={tol!r} cannot be tested; got steps=None"
         )
     finite = finite_members(given.ops, given.A, required=check_finite)
-    if not finite.all():
-        given = _stand_in(given, finite)
-    small = min(given.A.shape[-2:])
-    eps = given.ops.eps(given.A.dtype)
-    limit = max(tol or 0.0, accuracy_limit(small, eps))
-    floor = rounding_floor(small, eps)
-    # from sqrt(eps)/2 the polishing step reaches 3/4 (eps/4): rounding
-    residual = tol if tol is not None else max(eps**0.5 / 2, floor)
-    goal = Goal(residual, max(eps**0.5, 4 * floor), eps, max_steps, polish=tol is None)
-    run = unitary_factor(given, rule, steps=None, goal=goal, rng=generator, complete=True)
-    result = _finish(given, side, name, run, certificate, generator, finite, limit)
-    return result if result.info is None or result.info.ok else _failed(given, side, result, on_failure, generator, limit, goal)
-
-
-def _fixed_steps(
-    given: Input, side: Side, name: str, rule: Rule, steps: int, rng: np.random.Generator
-) -> PolarResult:
-    ops = given.ops
-    run = unitary_factor(given, rule, steps=steps, goal=None, rng=rng, complete=False)
-    m, n = given.A.shape[-2:]
-    U = ops.select(run.scaled.nonzero, run.U, ops.eye(m, n, run.U))
-    return _assemble(given, side, name, replace_U(run, U), None, Status.UNCHECKED)
-
-
-def replace_U(run: Run, U: Any) -> Run:
-    """The same run with another unitary factor."""
-    return replace(run, U=U)
-
-
-def _finish(
-    given: Input,
-    side: Side,
-    name: str,
-    run: Run,
-    kind: Kind,
-    rng: np.random.Generator,
-    finite: np.ndarray[Any, Any],
-    limit: float,
-) -> PolarResult:
-    """Certify, and turn the ends of the loop into statuses."""
-    ops = given.ops
-    H = _hermitian_factor(ops, run, side)
-    proof = certify(ops, run.scaled.A, run.U, H, side, kind, rng)
-    accurate = (np.asarray(proof.backward_error) <= CERTIFICATE_SLACK * limit) & (
-        np.asarray(proof.orthogonality) <= CERTIFICATE_SLACK * limit
-    )
-    status = np.full(run.ends.shape, Status.MAX_STEPS, dtype=object)
-    reached = (run.ends == End.GOAL) | ((run.ends == End.FLOOR) & (np.asarray(run.residual) <= limit * min(given.A.shape[-2:]) ** 0.5))
-    status[(run.ends == End.STAGNATED) | (run.ends == End.FLOOR) | (run.ends == End.NULL_SPACE)] = Status.STAGNATED
-    status[run.ends == End.NOT_FINITE] = Status.NOT_FINITE
-    status[reached & accurate] = Status.CONVERGED
-    status[reached & accurate & run.completed] = Status.COMPLETED
-    status[reached & ~accurate] = Status.INACCURATE
-    status[~finite] = Status.NOT_FINITE
-    result = _assemble(given, side, name, run, proof, plain(status))
-    if finite.all():
-        return result
-    keep = ops.from_host(finite, run.U, ops.xp.bool)
-    nan = float("nan")
-    masked = [ops.select(keep, Y, ops.xp.full_like(Y, nan)) for Y in result]
-    assert result.info is not None
-    return PolarResult.of(masked[0], masked[1], result.info)
-
-
-def _hermitian_factor(ops: Ops, run: Run, side: Side) -> Any:
-    """H of the prescaled matrix, Hermitian to the last bit."""
-    A, adjoint = run.scaled.A, ops.adjoint(run.U)
-    return ops.hermitian_part(ops.matmul(adjoint, A) if side == "right" else ops.matmul(A, adjoint))
-
-
-def _assemble(
-    given: Input, side: Side, name: str, run: Run, proof: Certificate | None, status: Any
-) -> PolarResult:
-    ops = given.ops
-    H = in_input_scale(ops, _hermitian_factor(ops, run, side), run.scaled)
-    info = Info(
-        status=status,
-        method=name,
-        backend=ops.name,
-        steps=plain(run.steps),
-        products=run.products,
-        thin_products=run.thin_products,
-        residual=None if run.residual is None else plain(run.residual),
-        certificate=proof,
-        scale=run.scale,
-        history=run.history,
-    )
-    return PolarResult.of(given.restore(run.U), given.restore(H), info)
-
-
-def _stand_in(given: Input, finite: np.ndarray[Any, Any]) -> Input:
-    """Put the identity in the place of matrices that are not finite, so that they disturb nobody."""
-    ops, A = given.ops, given.A
-    keep = ops.from_host(finite, A, ops.xp.bool)
-    return replace(given, A=ops.select(keep, A, ops.eye(*A.shape[-2:], A)))
-
-
-def _empty(given: Input, side: Side, name: str) -> PolarResult:
-    """No elements, or no matrices: nothing to compute, H is zero as in SciPy."""
-    ops, A = given.ops, given.A
-    n = A.shape[-1] if side == "right" else A.shape[-2]
-    H = ops.scale(ops.xp.broadcast_to(ops.eye(n, n, A), (*A.shape[:-2], n, n)), 0.0)
-    stack = A.shape[:-2]
-    status = plain(np.full(stack, Status.CONVERGED, dtype=object))
-    zero = plain(np.zeros(stack))
-    info = Info(
-        status, name, ops.name, plain(np.zeros(stack, dtype=int)), 0, 0, zero, Certificate(zero, zero, None, 1.0, 1.0)
-    )
-    return PolarResult.of(given.restore(ops.scale(A, 1.0)), given.restore(H), info)
-
-
-def _failed(
-    given: Input,
-    side: Side,
-    result: PolarResult,
-    on_failure: OnFailure,
-    rng: np.random.Generator,
-    limit: float,
-    goal: Goal,
-) -> PolarResult:
-    """Do with a failure what the caller asked for."""
-    info = result.info
-    assert info is not None
-    status = np.asarray(info.status, dtype=object)
-    bad = np.vectorize(lambda s: not s.ok, otypes=[bool])(status)
-    if on_failure == "svd":
-        return _fall_back(given, side, result, bad & (status != Status.NOT_FINITE), rng, limit, goal)
-    counts = {s: int(np.sum(status == s)) for s in Status if not s.ok and np.any(status == s)}
-    reasons = "; ".join(f"{s.name}: {s.value}" for s in counts)
-    where = "" if status.ndim == 0 else f" for {int(bad.sum())} of {status.size} matrices, first at {_first(bad)},"
-    message = (
-        f"polar with method {info.method!r}{where} did not reach the tolerance {goal.residual:.2e} "
-        f"(residual {np.max(info.residual):.2e}).  {reasons}"
-    )
-    if on_failure == "raise":
-        raise ConvergenceError(message, result)
-    warnings.warn(message, ConvergenceWarning, stacklevel=3)
+    run = _AccurateRun(given, side, tol, max_steps, certificate, np.random.default_rng(rng), finite)
+    result = run.solve(name, rule)
+    bad = failed_members(result)
+    if on_failure == "svd" and (bad & finite).any():
+        result = take_over(given.ops, result, run.solve(*rule_for("svd", "polar")), bad & finite)
+        bad = failed_members(result)
+    if bad.any():
+        raise_or_warn(result, bad, run.goal.residual, on_failure)
     return result
 
 
-def _first(bad: np.ndarray[Any, Any]) -> tuple[int, ...]:
-    return tuple(map(int, np.argwhere(bad)[0]))
+def _fixed_steps(given: Input, side: str, name: str, rule: Rule, steps: int, rng: Any) -> PolarResult:
+    ops = given.ops
+    begin = start(given, rule, rng)
+    state, updates = run_steps(begin.problem, rule, begin.state, steps=steps, eps=ops.eps(given.A.dtype))
+    U = begin.orient(state)
+    U = ops.select(begin.scaled.nonzero, U, ops.eye(U.shape[-2], U.shape[-1], U))  # the zero matrix gives the identity
+    work = begin.problem.work
+    info = Info(
+        Status.UNCHECKED,
+        name,
+        ops.name,
+        steps,
+        work.products,
+        work.thin,
+        scale=begin.scale,
+        history=History((), updates),
+    )
+    return _pair(given, begin, U, _hermitian_factor(ops, begin.scaled.A, U, side), info)
 
 
-def _fall_back(
-    given: Input,
-    side: Side,
-    result: PolarResult,
-    bad: np.ndarray[Any, Any],
-    rng: np.random.Generator,
-    limit: float,
-    goal: Goal,
-) -> PolarResult:
-    """Answer the failed matrices by the SVD, and leave the others as they are."""
-    ops, info = given.ops, result.info
-    assert info is not None
-    _, rule = rule_for("svd", "polar")
-    run = unitary_factor(given, rule, steps=None, goal=goal, rng=rng, complete=True)
-    finite = np.ones(bad.shape, dtype=bool)
-    other = _finish(given, side, "svd", run, "probes", rng, finite, limit)
-    assert other.info is not None
-    take = ops.from_host(np.asarray(bad), given.A, ops.xp.bool)
-    U, H = (ops.select(take, new, old) for new, old in zip(other, result, strict=True))
-    reached = np.vectorize(lambda s: s.ok, otypes=[bool])(np.asarray(other.info.status, dtype=object))
-    status = np.where(bad & reached, Status.FELL_BACK, np.asarray(info.status, dtype=object))
-    assert info.certificate is not None
-    assert other.info.certificate is not None
-    proof = replace(
-        info.certificate,
-        backward_error=plain(np.where(bad, other.info.backward_error, info.backward_error)),
-        orthogonality=plain(np.where(bad, other.info.orthogonality, info.orthogonality)),
-    )
-    return PolarResult.of(
-        U,
-        H,
-        replace(
-            info,
-            status=plain(status),
-            certificate=proof,
-            residual=plain(np.where(bad, other.info.residual, info.residual)),
-            products=info.products + other.info.products,
-        ),
-    )
+class _AccurateRun:
+    """One accuracy-driven call: the goal, the certificate and the statuses, for whichever rule is run."""
+
+    def __init__(
+        self,
+        given: Input,
+        side: str,
+        tol: float | None,
+        max_steps: int,
+        certificate: Kind,
+        rng: np.random.Generator,
+        finite: np.ndarray[Any, Any],
+    ) -> None:
+        ops, A = given.ops, given.A
+        if not finite.all():  # the identity stands in, so that bad matrices disturb no factorisation of the stack
+            keep = ops.from_host(finite, A, ops.xp.bool)
+            given = replace(given, A=ops.select(keep, A, ops.eye(A.shape[-2], A.shape[-1], A)))
+        self.given, self.side, self.certificate, self.rng, self.finite = given, side, certificate, rng, finite
+        small, eps = min(A.shape[-2:]), ops.eps(A.dtype)
+        self.limit = max(tol or 0.0, accuracy_limit(small, eps))
+        floor = rounding_floor(small, eps)
+        # from sqrt(eps)/2 the polishing step reaches 3/4 (eps/4): rounding
+        residual = tol if tol is not None else max(eps**0.5 / 2, floor)
+        self.goal = Goal(residual, max(eps**0.5, 4 * floor), eps, max_steps, polish=tol is None)
+
+    def solve(self, name: str, rule: Rule) -> PolarResult:
+        """Run a rule, certify, and turn the ends of the loop into statuses."""
+        given, ops = self.given, self.given.ops
+        begin = start(given, rule, self.rng)
+        outcome, completed = iterate_and_complete(begin, rule, self.goal)
+        U = begin.orient(outcome.state)
+        H = _hermitian_factor(ops, begin.scaled.A, U, self.side)
+        proof = certify(ops, begin.scaled.A, U, H, self.side, self.certificate, self.rng)
+        if not self.finite.all():
+            keep = ops.from_host(self.finite, U, ops.xp.bool)
+            U, H = (ops.select(keep, Y, ops.xp.full_like(Y, float("nan"))) for Y in (U, H))
+        work = begin.problem.work
+        info = Info(
+            plain(self._status(outcome, completed, proof)),
+            name,
+            ops.name,
+            plain(outcome.steps),
+            work.products,
+            work.thin,
+            plain(outcome.residual),
+            proof,
+            begin.scale,
+            outcome.history,
+        )
+        return _pair(given, begin, U, H, info)
+
+    def _status(self, outcome: Outcome, completed: np.ndarray[Any, Any], proof: Certificate) -> np.ndarray[Any, Any]:
+        ends = outcome.ends
+        acceptable = CERTIFICATE_SLACK * self.limit
+        accurate = (np.asarray(proof.backward_error) <= acceptable) & (np.asarray(proof.orthogonality) <= acceptable)
+        small = min(self.given.A.shape[-2:])
+        at_floor = (ends == End.FLOOR) & (outcome.residual <= self.limit * small**0.5)
+        reached = (ends == End.GOAL) | at_floor
+        status = np.full(ends.shape, Status.STAGNATED, dtype=object)
+        status[ends == End.MAX_STEPS] = Status.MAX_STEPS
+        status[ends == End.NOT_FINITE] = Status.NOT_FINITE
+        status[reached] = Status.INACCURATE
+        status[reached & accurate] = Status.CONVERGED
+        status[reached & accurate & completed] = Status.COMPLETED
+        status[~self.finite] = Status.NOT_FINITE
+        return status
+
+
+def _hermitian_factor(ops: Ops, A: Array, U: Array, side: str) -> Array:
+    """H of A, Hermitian to the last bit."""
+    adjoint = ops.adjoint(U)
+    return ops.hermitian_part(ops.matmul(adjoint, A) if side == "right" else ops.matmul(A, adjoint))
+
+
+def _pair(given: Input, begin: Start, U: Array, H: Array, info: Info) -> PolarResult:
+    """U and H in the caller's dtype, H in the scale of A."""
+    H = given.ops.times_power_of_two(H, begin.scaled.exponent)
+    return PolarResult.of(given.restore(U), given.restore(H), info)
+
+
+def _empty(given: Input, side: str, name: str) -> PolarResult:
+    """No elements, or no matrices: nothing to compute; H is zero, as in SciPy."""
+    ops, A = given.ops, given.A
+    n = A.shape[-1] if side == "right" else A.shape[-2]
+    H = ops.scale(ops.xp.broadcast_to(ops.eye(n, n, A), (*A.shape[:-2], n, n)), 0.0)
+    status = plain(np.full(A.shape[:-2], Status.CONVERGED, dtype=object))
+    zero = plain(np.zeros(A.shape[:-2]))
+    exact = Certificate(zero, zero, None, 1.0, 1.0)
+    info = Info(status, name, ops.name, plain(np.zeros(A.shape[:-2], dtype=int)), 0, 0, zero, exact)
+    return PolarResult.of(given.restore(ops.scale(A, 1.0)), given.restore(H), info)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from matfun.drive import drive
+from matfun.drive import run_steps
 from matfun.functions.inputs import check_accuracy
 from matfun.polynomials.update import Update
 from matfun.problems.spectrum import SpectrumProblem
@@ -96,12 +96,9 @@ def simulate(
         raise ValueError(f"sigmas: expected a vector of non-negative numbers, got {sigmas!r}")
     name, made = rule_for(rule, "polar")
     problem = SpectrumProblem(np.random.default_rng(rng))
-    spectra, updates = [values], []
-    outcome = drive(
-        _Recording(problem, spectra), made, values, eps=eps, steps=steps, lower=lower
-    )
-    updates = list(outcome.history.updates)
-    return Curve(tuple(spectra), tuple(updates), problem.work.products, problem.work.thin, name)
+    spectra = [values]
+    _, updates = run_steps(_Recording(problem, spectra), made, values, steps=steps, eps=eps, lower=lower)
+    return Curve(tuple(spectra), updates, problem.work.products, problem.work.thin, name)
 
 
 class _Recording:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from matfun.host import host_constant
 from matfun.polynomials.minimax import minimax_odd
 
 CUSHION = 0.024073274241827566
@@ -19,6 +20,9 @@ CUSHION = 0.024073274241827566
 
 The cushion of the table published with arXiv 2505.16932 (there 0.02407327424182761).
 """
+
+EXACT_BELOW = 2.0**-53
+"""Error from which on a polynomial is the Taylor one to double precision."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,35 @@ def compose(lower: float, upper: float, degree: int, cushion: float = 0.0) -> It
         lower = image_of_lower if error > 0.5 else 1 - error
         upper = 2 - lower if error > 0.5 else 1 + error
         spread = 1 - lower if error > 0.5 else error
+
+
+_designed: dict[tuple[int, float, float], list[Stage]] = {}
+_designers: dict[tuple[int, float, float], Iterator[Stage]] = {}
+
+
+def stage_of(degree: int, lower: float, cushion: float, step: int) -> Stage:
+    """Return one stage of the composition for [lower, 1], designed once and remembered.
+
+    Parameters
+    ----------
+    degree : {3, 5}
+    lower, cushion : float
+    step : int
+        0 for the first; steps after the error has fallen below ``EXACT_BELOW`` all get that last stage.
+    """
+    start, end, error, *coefficients = _design(degree, lower, cushion, step)
+    return Stage(tuple(coefficients), start, end, error)
+
+
+@host_constant
+def _design(degree: int, lower: float, cushion: float, step: int) -> tuple[float, ...]:
+    key = (degree, lower, cushion)
+    known = _designed.setdefault(key, [])
+    source = _designers.setdefault(key, compose(lower, 1.0, degree, cushion))
+    while len(known) <= step and not (known and known[-1].error < EXACT_BELOW):
+        known.append(next(source))
+    stage = known[min(step, len(known) - 1)]
+    return (stage.lower, stage.upper, stage.error, *stage.coefficients)  # plain values, as a trace needs them
 
 
 def apply_safety(coefficients: tuple[float, ...], safety: float) -> tuple[float, ...]:

@@ -38,8 +38,7 @@ def minimax_odd(degree: int, spread: float) -> tuple[tuple[float, ...], float]:
     Examples
     --------
     >>> coefficients, error = minimax_odd(3, 0.0)
-    >>> coefficients, error
-    ((1.5, -0.5), 0.0)
+    >>> coefficients, error ((1.5, -0.5), 0.0)
     """
     return _CLOSED_FORMS[degree](spread)
 
@@ -116,9 +115,7 @@ def _solve_eta(spread: float) -> float:
     return _root(excess, slope, 0.0, ETA_MAX, start=min(spread / 2, 0.9 * ETA_MAX))
 
 
-def _root(
-    f: Callable[[float], float], df: Callable[[float], float], low: float, high: float, start: float
-) -> float:
+def _root(f: Callable[[float], float], df: Callable[[float], float], low: float, high: float, start: float) -> float:
     """Root of an f that is increasing on [low, high]: Newton, with bisection when it leaves the bracket."""
     x = start
     for _ in range(100):

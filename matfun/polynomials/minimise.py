@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 GRID_POINTS = 65
 """Grid used by public implementations of PRISM's fit (marin PR 6301 and PR 4933)."""
 
@@ -26,7 +24,12 @@ def _horner(coefficients: Sequence[Any], x: Any) -> Any:
     return value
 
 
-def argmin_on_interval(xp: Any, coefficients: Sequence[Any], lower: float, upper: float) -> Any:
+def grid(lower: float, upper: float) -> list[float]:
+    """Equispaced points of the search, ends included."""
+    return [lower + (upper - lower) * i / (GRID_POINTS - 1) for i in range(GRID_POINTS)]
+
+
+def argmin_on_interval(xp: Any, coefficients: Sequence[Any], points: Any, lower: float, upper: float) -> Any:
     """Minimiser over [lower, upper] of sum c_i x^i.
 
     Parameters
@@ -35,6 +38,8 @@ def argmin_on_interval(xp: Any, coefficients: Sequence[Any], lower: float, upper
         Array namespace of the coefficients.
     coefficients : sequence of arrays, shape (...)
         Real, from the constant up; at least degree 2.
+    points : array, shape (GRID_POINTS,)
+        ``grid(lower, upper)`` in the dtype and on the device of the coefficients.
     lower, upper : float
         The interval.
 
@@ -48,7 +53,6 @@ def argmin_on_interval(xp: Any, coefficients: Sequence[Any], lower: float, upper
     size = xp.max(xp.abs(c[..., 1:]), axis=-1)
     usable = (size > 0) & xp.isfinite(size)
     c = c / xp.where(usable, size, xp.ones_like(size))[..., None]
-    points = xp.asarray(np.linspace(lower, upper, GRID_POINTS).tolist(), dtype=c.dtype)
     values = _horner([c[..., i, None] for i in range(c.shape[-1])], points)
     # argmin instead of a gather with an array index: the smallest grid point among the minimisers
     best = xp.min(values, axis=-1, keepdims=True)

@@ -14,6 +14,6 @@ POLAR_EXPRESS_PUBLISHED = (
 )
 """Coefficients of x, x^3, x^5 by step; l = 1e-3 (arXiv 2505.16932 appendix, github.com/NoahAmsel/PolarExpress).
 
-Claim: the composition for [1e-3, 1].  It holds for the cushioned composition (cushion 0.02407327424182761); row 7 is off by
-2.5e-11, its Remez solve having lost those digits.
+Claim: the composition for [1e-3, 1].  It holds for the cushioned composition (cushion 0.02407327424182761); row 7
+is off by 2.5e-11, its Remez solve having lost those digits.
 """

@@ -58,9 +58,7 @@ class Polynomial:
             return self
         c = self.coefficients
         return Polynomial(
-            tuple(
-                sum((-1) ** j * comb(i, j) * c[i] for i in range(j, len(c))) for j in range(len(c))
-            ),
+            tuple(sum((-1) ** j * comb(i, j) * c[i] for i in range(j, len(c))) for j in range(len(c))),
             basis,
         )
 

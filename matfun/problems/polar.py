@@ -1,7 +1,7 @@
 r"""Polar factor: X moves by $X \leftarrow X h(R)$ with $R = I - X^H X$, A tall or square.
 
-X h(R) has the singular vectors of X, so each singular value moves by $\sigma \leftarrow \sigma\,h(1 - \sigma^2)$ and the
-limit 1 of all of them is the unitary factor.  Rational h are applied term by term: by a QR of
+X h(R) has the singular vectors of X, so each singular value moves by $\sigma \leftarrow \sigma\,h(1 - \sigma^2)$
+and the limit 1 of all of them is the unitary factor.  Rational h are applied term by term: by a QR of
 [X; sqrt(s) I] while the shift s is small, a Cholesky factorisation of G + s I after
 (Nakatsukasa, Bai, Gygi 2010; the switch c = 1/s <= 100 as in JAX, Elemental and ECRC's codes).
 """
@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from matfun.ops import Array, Ops
-from matfun.polynomials.minimise import argmin_on_interval
+from matfun.polynomials.minimise import argmin_on_interval, grid
 from matfun.polynomials.update import ExactRoot, PartialFractions, Polynomial, Scalar, Update
 from matfun.problems.problem import Work
 
@@ -45,13 +44,13 @@ class PolarProblem:
     Parameters
     ----------
     ops : Ops
-    rng : numpy.random.Generator, optional
-        Source of sketches; needed by rules that ask for sketched inner products.
+    rng : numpy.random.Generator, seed or None
+        Source of sketches and completions.
     """
 
     p = 2
 
-    def __init__(self, ops: Ops, rng: np.random.Generator | None = None) -> None:
+    def __init__(self, ops: Ops, rng: Any = None) -> None:
         self.ops = ops
         self.work = Work()
         self._rng = rng
@@ -61,8 +60,7 @@ class PolarProblem:
         """Gaussian S, shape (size, columns), E[S S^T] = I; drawn once per run and reused in every step."""
         key = (size, columns)
         if key not in self._sketches:
-            rng = np.random.default_rng() if self._rng is None else self._rng
-            self._sketches[key] = self.ops.normal(rng, key, like) * columns**-0.5
+            self._sketches[key] = self.ops.normal(self._rng, key, like) * columns**-0.5
         return self._sketches[key]
 
     def scale_by_gram(self, state: PolarState) -> tuple[PolarState, Scalar]:
@@ -79,9 +77,7 @@ class PolarProblem:
         bound = ops.xp.where(norm > 0, norm, ops.xp.ones_like(norm)) ** 0.25
         inverse = 1 / bound
         return (
-            PolarState(
-                ops.scale(state.X, inverse), ops.scale(gram, inverse**2), ops.scale(square, inverse**4)
-            ),
+            PolarState(ops.scale(state.X, inverse), ops.scale(gram, inverse**2), ops.scale(square, inverse**4)),
             bound,
         )
 
@@ -143,9 +139,8 @@ class PolarProblem:
         """
         ops, X = self.ops, state.X
         m, n = X.shape[-2:]
-        rng = np.random.default_rng(0) if self._rng is None else self._rng
         norm = ops.plain_norm_fro(X)
-        noise = ops.scale(ops.normal(rng, (m, n), X) * (m * n) ** -0.5, norm)
+        noise = ops.scale(ops.normal(self._rng, (m, n), X) * (m * n) ** -0.5, norm)
         E = ops.eye(m, n, X) + noise
         gram = ops.gram(X)
         EP = ops.add_matmul(E, E, gram, alpha=-1.0)
@@ -162,12 +157,15 @@ class PolarResidual:
         self.problem = problem
         self.gram = gram
         self._gram_squared = gram_squared
+        self._matrix: Array | None = None
         self._square: Array | None = None
 
-    @cached_property
+    @property
     def matrix(self) -> Array:
         """R, shape (..., n, n)."""
-        return self.problem.ops.add_diagonal(-self.gram, 1.0)
+        if self._matrix is None:  # not cached_property, whose lock torch.compile cannot trace
+            self._matrix = self.problem.ops.add_diagonal(-self.gram, 1.0)
+        return self._matrix
 
     def square(self) -> Array:
         """R^2, one product."""
@@ -188,9 +186,7 @@ class PolarResidual:
         """||R||_F per matrix."""
         return self.problem.ops.plain_norm_fro(self.matrix)
 
-    def inner_products(
-        self, polynomials: Sequence[Sequence[float]], sketch_size: int | None
-    ) -> list[list[Scalar]]:
+    def inner_products(self, polynomials: Sequence[Sequence[float]], sketch_size: int | None) -> list[list[Scalar]]:
         """All <u_a(R) S, u_b(R) S>, formed as vectors first so that nothing cancels."""
         ops = self.problem.ops
         powers = self._powers(max(len(u) for u in polynomials) - 1, sketch_size)
@@ -218,4 +214,6 @@ class PolarResidual:
 
     def argmin(self, coefficients: Sequence[Scalar], lower: float, upper: float) -> Scalar:
         """Minimiser per matrix, left on the device."""
-        return argmin_on_interval(self.problem.ops.xp, coefficients, lower, upper)
+        ops = self.problem.ops
+        points = ops.from_host(grid(lower, upper), coefficients[0])
+        return argmin_on_interval(ops.xp, coefficients, points, lower, upper)

@@ -28,9 +28,7 @@ class Residual(Protocol):
         """Frobenius norm per matrix, a device scalar of shape (...)."""
         ...
 
-    def inner_products(
-        self, polynomials: Sequence[Sequence[float]], sketch_size: int | None
-    ) -> list[list[Scalar]]:
+    def inner_products(self, polynomials: Sequence[Sequence[float]], sketch_size: int | None) -> list[list[Scalar]]:
         """Return all <u_a(R) S, u_b(R) S> for polynomials given by their coefficients in r.
 
         S is a Gaussian sketch of ``sketch_size`` columns with E[S S^H] = I, or the identity for None.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from matfun.polynomials.minimise import argmin_on_interval
+from matfun.polynomials.minimise import argmin_on_interval, grid
 from matfun.polynomials.update import ExactRoot, Polynomial, Scalar, Update
 from matfun.problems.problem import Work
 
@@ -47,10 +47,10 @@ class SpectrumProblem:
         """Move every singular value by h, and count what matrices would cost."""
         self.work.products += 1
         if isinstance(h, ExactRoot):
-            return state * 0 + 1  # of a zero singular value too: an SVD completes it
+            return np.asarray(state * 0 + 1)  # of a zero singular value too: an SVD completes it
         if isinstance(h, Polynomial):
             self.work.products += h.symmetric_products - (residual.squared and h.symmetric_products > 0)
-        return state * h(residual.r)
+        return np.asarray(state * h(residual.r))
 
     def select(self, mask: Vector, new: Vector, old: Vector) -> Vector:
         """A spectrum is one member."""
@@ -71,9 +71,7 @@ class SpectrumResidual:
         """Frobenius norm of the diagonal matrix of r."""
         return np.sqrt(np.sum(self.r * self.r))
 
-    def inner_products(
-        self, polynomials: Sequence[Sequence[float]], sketch_size: int | None
-    ) -> list[list[Scalar]]:
+    def inner_products(self, polynomials: Sequence[Sequence[float]], sketch_size: int | None) -> list[list[Scalar]]:
         """Weighted sums of u_a(r) u_b(r)."""
         highest = max(len(u) for u in polynomials) - 1
         if sketch_size is None:
@@ -89,4 +87,4 @@ class SpectrumResidual:
     def argmin(self, coefficients: Sequence[Scalar], lower: float, upper: float) -> Scalar:
         """Minimiser of the objective, a float."""
         exact = [np.asarray(float(c)) for c in coefficients]
-        return float(argmin_on_interval(np, exact, lower, upper))
+        return float(argmin_on_interval(np, exact, np.asarray(grid(lower, upper)), lower, upper))

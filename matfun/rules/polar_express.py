@@ -6,11 +6,10 @@ Optimality and rate: theory/polar_express.py.  Source: Amsel, Persson, Musco, Go
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import sqrt
 
-from matfun.polynomials.composition import CUSHION, Stage, apply_safety, compose
+from matfun.polynomials.composition import CUSHION, EXACT_BELOW, apply_safety, stage_of
 from matfun.polynomials.minimax import DEGREES
 from matfun.polynomials.presets import POLAR_EXPRESS_PUBLISHED
 from matfun.polynomials.taylor import taylor_inverse_root
@@ -33,9 +32,6 @@ SAFETY = 1.01
 SAFETY_WHILE_ERROR_ABOVE = 0.25
 """A safety factor in every step would shift the limit; below this error values above u stay in the basin of 1."""
 
-EXACT_BELOW = 2.0**-53
-"""Error from which on a polynomial is the Taylor one to double precision."""
-
 RESIDUAL_BASIS_BELOW = 1e-2
 """Error from which on the residual is small enough that its own basis is the more accurate one."""
 
@@ -53,13 +49,13 @@ class PolarExpress:
     degree : {3, 5}
         Degree in X.
     cushion : float, optional
-        No polynomial is designed for an interval wider than [cushion u, u].  Default: 0.02407 as in the published table for a
-        fixed number of steps, 0.1 in accuracy-driven runs; both keep the iteration backward stable.  0 is the plain
-        minimax composition, whose backward error can grow like eps / lower.
+        No polynomial is designed for an interval wider than [cushion u, u].  Default: 0.02407 as in the published
+        table for a fixed number of steps, 0.1 in accuracy-driven runs; both keep the iteration backward stable.  0
+        is the plain minimax composition, whose backward error can grow like eps / lower.
     safety : float, optional
-        p(x / safety) is applied in place of p(x), while the interval is wide and except in the last of a fixed number of
-        steps, against values that rounding pushes above the interval.  Default: 1.01 where the format needs it, that is for
-        lower < 2 sqrt(eps) (always in 16 bit, never in float64 with lower = 1e-3), else 1.
+        p(x / safety) is applied in place of p(x), while the interval is wide and except in the last of a fixed
+        number of steps, against values that rounding pushes above the interval.  Default: 1.01 where the format
+        needs it, that is for lower < 2 sqrt(eps) (always in 16 bit, never in float64 with lower = 1e-3), else 1.
 
     Notes
     -----
@@ -75,16 +71,12 @@ class PolarExpress:
     >>> import matfun
     >>> curve = matfun.simulate(matfun.PolarExpress(lower=1e-3, cushion=0), [1e-3, 0.5, 1.0], steps=6)
     >>> bool(abs(curve.sigmas[-1] - 1).max() < 9.2e-4)
-    True
-    """
+    True"""
 
     lower: float | None = None
     degree: int = 5
     cushion: float | None = None
     safety: float | None = None
-    _stages: dict[tuple[float, float], tuple[Iterator[Stage], list[Stage]]] = field(
-        default_factory=dict, repr=False, compare=False, hash=False
-    )
 
     def __post_init__(self) -> None:
         if self.degree not in DEGREES:
@@ -101,16 +93,6 @@ class PolarExpress:
         """Whether a step needs the square of the Gram matrix anyway."""
         return self.degree > 3
 
-    def stage(self, step: int, lower: float, cushion: float) -> Stage:
-        """Return the polynomial of one step, designed once and remembered."""
-        key = (lower, cushion)
-        if key not in self._stages:
-            self._stages[key] = (compose(lower, 1.0, self.degree, cushion), [])
-        source, known = self._stages[key]
-        while len(known) <= step and not (known and known[-1].error < EXACT_BELOW):
-            known.append(next(source))
-        return known[min(step, len(known) - 1)]
-
     def next(self, view: ResidualView) -> Update:
         """Return the minimax polynomial of this step; the Taylor polynomial once the interval has closed."""
         accurate = view.lower is not None
@@ -118,7 +100,7 @@ class PolarExpress:
         cushion = self.cushion if self.cushion is not None else ACCURATE_CUSHION if accurate else CUSHION
         # A quintic overflows from about 1 + 4 lower^2 on (theory/polar_express.py); rounding reaches 1 + 16 eps.
         safety = self.safety or (SAFETY if lower < 2 * sqrt(view.eps) else 1.0)
-        stage = self.stage(view.step, lower, cushion)
+        stage = stage_of(self.degree, lower, cushion, view.step)
         if stage.error < EXACT_BELOW:
             return Polynomial(taylor_inverse_root(view.p, (self.degree - 1) // 2))
         safe = safety > 1 and stage.error > SAFETY_WHILE_ERROR_ABOVE and not view.last
@@ -144,8 +126,7 @@ class PublishedPolarExpress:
     >>> import numpy as np, matfun
     >>> U = matfun.orthogonalize(np.diag([4.0, 1.0]), method="polar-express-published", steps=8)
     >>> bool(abs(U - np.eye(2)).max() < 1e-6)
-    True
-    """
+    True"""
 
     def next(self, view: ResidualView) -> Update:
         """Return the row of the table for this step."""

@@ -1,6 +1,7 @@
 """PRISM: Newton-Schulz with its last coefficient fitted, at every step, to the spectrum at hand.
 
-With h = (Taylor polynomial of one degree less) + alpha r^q, the next residual is u_0(r) + alpha u_1(r) + alpha^2 u_2(r), and
+With h = (Taylor polynomial of one degree less) + alpha r^q, the next residual is u_0(r) + alpha u_1(r) + alpha^2
+u_2(r), and
 alpha minimises its sum of squares over the spectrum, or a Gaussian sketch of that sum: a quartic on an interval.
 No bound on the singular values enters except sigma <= 1.
 Theorems (with the hypothesis they need) and caps: theory/prism.py.  Source: PRISM, arXiv 2601.22137, secs. 4-5.
@@ -45,15 +46,15 @@ class Prism:
 
     References
     ----------
-    PRISM, arXiv 2601.22137 (2026), Thm 1 and 2.  The theorems need A^2 positive semidefinite; as printed they are false.
+    PRISM, arXiv 2601.22137 (2026), Thm 1 and 2.  The theorems need A^2 positive semidefinite; as printed they are
+    false.
 
     Examples
     --------
     >>> import numpy as np, matfun
     >>> U, H = matfun.polar(np.array([[4.0, 0.0], [3.0, -5.0]]), method=matfun.Prism(sketch_size=None))
     >>> bool(abs(U @ H - [[4, 0], [3, -5]]).max() < 1e-14)
-    True
-    """
+    True"""
 
     degree: int = 5
     sketch_size: int | None = 8

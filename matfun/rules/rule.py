@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from matfun.host import host_constant
 from matfun.polynomials.update import Scalar, Update
 
 
@@ -122,7 +123,7 @@ def registered() -> dict[str, Registered]:
     return dict(sorted(_registry.items()))
 
 
-_made: dict[str, Rule] = {}
+_made: dict[tuple[str, str], Rule] = {}
 
 
 def rule_for(method: Any, problem: str) -> tuple[str, Rule]:
@@ -141,27 +142,37 @@ def rule_for(method: Any, problem: str) -> tuple[str, Rule]:
         If method is neither a name nor a rule.
     """
     if isinstance(method, str):
-        if method not in _made:
-            known = {name: entry for name, entry in registered().items() if problem in entry.problems}
-            if method not in known:
-                close = difflib.get_close_matches(method, known, n=3, cutoff=0.4)
-                hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-                raise ValueError(
-                    f"method: no method for {problem} is called {method!r}; {hint}known are 'auto', "
-                    f"{', '.join(map(repr, known))}"
-                )
-            _made[method] = known[method].make()
-        return method, _made[method]
+        _make_named(method, problem)
+        return method, _made[method, problem]
     if not isinstance(method, type) and callable(getattr(method, "next", None)):
         return name_of(method), method
-    raise TypeError(
-        f"method: expected a name or an object with a 'next' method (a Rule), got {method!r}"
-    )
+    raise TypeError(f"method: expected a name or an object with a 'next' method (a Rule), got {method!r}")
+
+
+@host_constant
+def _make_named(method: str, problem: str) -> bool:
+    key = (method, problem)
+    if key not in _made:
+        known = {name: entry for name, entry in registered().items() if problem in entry.problems}
+        if method not in known:
+            close = difflib.get_close_matches(method, known, n=3, cutoff=0.4)
+            hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+            raise ValueError(
+                f"method: no method for {problem} is called {method!r}; {hint}known are 'auto', "
+                f"{', '.join(map(repr, known))}"
+            )
+        _made[key] = known[method].make()
+    return True
 
 
 def name_of(made: Any) -> str:
     """Return the registered name of a rule object, or the name of its class."""
+    return _name_of_class(type(made))
+
+
+@host_constant
+def _name_of_class(made: type) -> str:
     for name, entry in registered().items():
-        if entry.make is type(made):
+        if entry.make is made:
             return name
-    return type(made).__name__
+    return made.__name__

@@ -1,7 +1,7 @@
 """The reference: the exact function (1 - r)^(-1/p) through the library's own SVD, then polished.
 
-LAPACK's singular vectors are orthonormal to some ten units in the last place; Newton-Schulz steps, run only if the residual
-asks for them, bring that to rounding.  Theory: theory/svd.py.
+LAPACK's singular vectors are orthonormal to some ten units in the last place; Newton-Schulz steps, run only if the
+residual asks for them, bring that to rounding.  Theory: theory/svd.py.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ class Svd:
     >>> import numpy as np, matfun
     >>> U, H = matfun.polar(np.array([[0.0, -2.0], [1.0, 0.0]]), method="svd")
     >>> bool(abs(H - np.diag([1, 2])).max() < 1e-15)
-    True
-    """
+    True"""
 
     def next(self, view: ResidualView) -> Update:
         """Return the exact function first, the cubic Newton-Schulz polish after."""

@@ -1,0 +1,97 @@
+"""Multiprecision: NumPy arrays of mpmath numbers, at the precision of ``mpmath.mp`` when called.
+
+Slow and meant for small matrices: ground truth, and the difference between rounding and mathematics.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mpmath
+import numpy as np
+
+from matfun.ops import API_VERSION as API_VERSION
+from matfun.ops import Array, Ops
+
+
+class _Namespace:
+    """The few functions of the standard that the verbs call, for object arrays."""
+
+    bool = np.bool_
+
+    where = staticmethod(np.where)
+    concat = staticmethod(np.concatenate)
+    broadcast_to = staticmethod(np.broadcast_to)
+    ones_like = staticmethod(lambda x: np.full(np.shape(x), mpmath.mpf(1), dtype=object))
+    full_like = staticmethod(lambda x, v: np.full(np.shape(x), mpmath.mpf(v), dtype=object))
+
+
+class MpmathOps(Ops):
+    """Object arrays of mpf and mpc."""
+
+    name = "mpmath"
+
+    def __init__(self) -> None:
+        super().__init__(_Namespace())
+
+    def eps(self, dtype: Any) -> float:  # noqa: ARG002 - the precision is mpmath's
+        return float(mpmath.mp.eps)
+
+    def supports(self, dtype: Any) -> bool:
+        return bool(dtype == object)
+
+    def compute_dtype(self, A: Array) -> Any:
+        return A.dtype
+
+    def is_complex(self, X: Array) -> bool:
+        return any(isinstance(x, mpmath.mpc) for x in X.ravel())
+
+    def is_16bit(self, dtype: Any) -> bool:  # noqa: ARG002
+        return False
+
+    def widen(self, X: Array) -> Array:
+        return X
+
+    def as_host(self, x: Array) -> Any:
+        x = np.asarray(x)
+        return x if x.dtype == bool else x.astype(np.float64)
+
+    def from_host(self, values: Any, like: Array, dtype: Any = None) -> Array:  # noqa: ARG002
+        return np.asarray(values) if dtype is np.bool_ else np.vectorize(mpmath.mpf, otypes=[object])(values)
+
+    def eye(self, rows: int, columns: int, like: Array) -> Array:  # noqa: ARG002
+        return self.from_host(np.eye(rows, columns), None)
+
+    def adjoint(self, X: Array) -> Array:
+        return np.vectorize(mpmath.conj, otypes=[object])(X.mT)
+
+    def scale(self, X: Array, c: Any) -> Array:
+        return X * (c if isinstance(c, (int, float)) else np.asarray(c)[..., None, None])
+
+    def all_finite(self, X: Array) -> Array:
+        return np.all(np.vectorize(mpmath.isfinite, otypes=[bool])(X), axis=(-2, -1))
+
+    def max_abs(self, X: Array) -> Array:
+        return np.asarray(np.max(np.abs(X), axis=(-2, -1)))
+
+    def plain_norm_fro(self, X: Array) -> Array:
+        return np.asarray(np.vectorize(mpmath.sqrt, otypes=[object])(np.sum(np.abs(X) ** 2, axis=(-2, -1))))
+
+    def prescale(self, A: Array) -> tuple[Array, Array]:
+        return A, np.zeros(A.shape[:-2])  # mpmath's exponents have no limit
+
+    def times_power_of_two(self, A: Array, exponent: Array) -> Array:  # noqa: ARG002
+        return A
+
+    def svd(self, X: Array) -> tuple[Array, Array, Array]:
+        parts = [self._svd(x) for x in X.reshape(-1, *X.shape[-2:])]
+        return tuple(np.stack(p).reshape(*X.shape[:-2], *p[0].shape) for p in zip(*parts, strict=True))  # type: ignore[return-value]
+
+    def _svd(self, X: Array) -> list[Array]:
+        U, s, V = mpmath.svd(mpmath.matrix(X.tolist()))
+        return [np.array(U.tolist()), np.array(list(s)), np.array(V.tolist())]
+
+
+def provide(xp: Any) -> Ops:  # noqa: ARG001 - object arrays have no namespace of their own
+    """Verbs for object arrays of mpmath numbers."""
+    return MpmathOps()
