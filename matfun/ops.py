@@ -84,7 +84,7 @@ class Ops:
         """Copy x to the host as a NumPy array: the only verb that may wait for a device."""
         return np.asarray(x)
 
-    def from_host(self, values: np.ndarray[Any, Any], like: Array, dtype: Any = None) -> Array:
+    def from_host(self, values: Any, like: Array, dtype: Any = None) -> Array:
         """Array of the library, device and (unless given) dtype of ``like`` holding host values."""
         from array_api_compat import device
 

@@ -11,8 +11,8 @@ import sys
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
-from pathlib import Path from
-typing import Any
+from pathlib import Path
+from typing import Any
 
 from array_api_compat import array_namespace
 

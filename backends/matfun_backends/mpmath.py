@@ -38,7 +38,7 @@ class MpmathOps(Ops):
         return float(mpmath.mp.eps)
 
     def supports(self, dtype: Any) -> bool:
-        return bool(dtype == object)
+        return bool(dtype.hasobject)
 
     def compute_dtype(self, A: Array) -> Any:
         return A.dtype

@@ -29,7 +29,7 @@ class NumpyOps(Ops):
     def is_complex(self, X: Array) -> bool:
         return bool(X.dtype.kind == "c")
 
-    def is_16bit(self, dtype: Any) -> bool:
+    def is_16bit(self, dtype: Any) -> bool:  # noqa: ARG002 - NumPy computes in no 16-bit dtype
         return False
 
     def widen(self, X: Array) -> Array:

@@ -67,7 +67,8 @@ def orthogonalize(
     >>> import numpy as np, matfun
     >>> X = matfun.orthogonalize(np.array([[3e20, 0.0], [0.0, 1e20]]), steps=8)
     >>> bool(abs(X - np.eye(2)).max() < 1e-12)
-    True"""
+    True
+    """
     check_accuracy(None, steps, 1)
     given = check_matrix(A, backend)
     name, rule = rule_for(method, "polar")

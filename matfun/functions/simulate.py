@@ -87,7 +87,7 @@ def simulate(
     >>> import matfun
     >>> curve = matfun.simulate("newton-schulz", [0.1, 1.0], steps=3)
     >>> [round(float(e), 4) for e in curve.errors], curve.products
-    ([0.9, 0.8137, 0.6586, 0.3939], 9)
+    ([0.9, 0.8137, 0.6588, 0.4081], 9)
     """
     check_accuracy(None, steps, 1)
     values = np.asarray(sigmas)

@@ -55,9 +55,9 @@ def short(x: float) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
-def _table(columns: Iterable[str], widest: int, *, header: bool = True) -> Table:
+def _table(columns: Iterable[str], widest: int) -> Table:
     """Columns of one width in every block, narrow enough for 80 characters with the registered names."""
-    table = Table(box=box.SIMPLE_HEAD if header else None, pad_edge=False, padding=(0, 1, 0, 0), show_header=header)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
         words = column in ("method", "status")
         least = {"method": widest, "status": STATUS_WIDTH}.get(column, NUMBER_WIDTH)
@@ -66,13 +66,13 @@ def _table(columns: Iterable[str], widest: int, *, header: bool = True) -> Table
 
 
 def _by_matrix(found: Comparison) -> Group:
-    columns = ("method", "status", "steps", "prod-\nucts", "back-\nward", "orthog-\nonality", "ms")
+    columns = ("method", "status", "steps", "products", "backward", "orthog.", "ms")
     units = {row.matrix: row.eps for row in found.rows}
     widest = max(len(_method(row)) for row in (*found.rows, *found.references))
     blocks: list[Any] = []
     for (matrix, group), reference in zip(groupby(found.rows, lambda row: row.matrix), found.references, strict=True):
         rows = [*group, reference]
-        table = _table(columns, widest, header=not blocks)
+        table = _table(columns, widest)
         for row in rows:
             eps = units[matrix]
             errors = (short(row.backward_error / eps), short(row.orthogonality / eps))
@@ -81,20 +81,16 @@ def _by_matrix(found: Comparison) -> Group:
             )
         shape = " x ".join(map(str, reference.shape))
         title = f"{shape} {rows[0].dtype}, condition {short(reference.condition)}"
-        blocks += [table] if not blocks else [Text(), table]
-        blocks.insert(-1, Text.assemble((matrix, "bold"), f"  {title}"))
+        blocks += [Text.assemble((matrix, "bold"), f"  {title}"), table]
     caption = (
-        f"backward, orthogonality: errors in eps of the matrix.  f: a factorisation.  ms: median of "
-        f"{_calls(found)}."
+        f"backward, orthogonality: errors in eps of the dtype.  f: a factorisation.  ms: median of {_calls(found)}."
     )
-    return Group(*blocks, Text(), Text(caption, "dim"))
+    return Group(*blocks, Text(caption, "dim"))
 
 
 def _by_method(found: Comparison) -> Group:
     many = len(found.references)
-    columns = (
-        "method", f"ok\nof {many}", "status", "steps", "prod-\nucts", "back-\nward", "orthog-\nonality", "ms",
-    )  # fmt: skip
+    columns = ("method", f"ok\nof {many}", "status", "steps", "prod-\nucts", "back-\nward", "orth-\nog.", "ms")
     units = {row.matrix: row.eps for row in found.rows}
     groups = [[row for row in found.rows if row.method == method] for method in found.methods]
     groups.append(list(found.references))
@@ -156,7 +152,7 @@ def verdict(found: Comparison) -> list[str]:
     many = len(found.references)
     by_method = {m: [row for row in found.rows if row.method == m] for m in found.methods}
     good = [m for m, rows in by_method.items() if all(row.within for row in rows)]
-    on_all = "on the matrix" if many == 1 else f"on all {many} matrices"
+    on_all = "on the matrix" if many == 1 else f"on {'both' if many == 2 else f'all {many}'} matrices"
     lines = [
         f"Ground truth: SciPy (LAPACK's SVD) in float64.  An answer is accurate if its backward error and orthogonality "
         f"are below {_limit_in_words(found)}.",

@@ -38,7 +38,8 @@ def minimax_odd(degree: int, spread: float) -> tuple[tuple[float, ...], float]:
     Examples
     --------
     >>> coefficients, error = minimax_odd(3, 0.0)
-    >>> coefficients, error ((1.5, -0.5), 0.0)
+    >>> coefficients, error
+    ((1.5, -0.5), 0.0)
     """
     return _CLOSED_FORMS[degree](spread)
 

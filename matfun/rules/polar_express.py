@@ -71,7 +71,8 @@ class PolarExpress:
     >>> import matfun
     >>> curve = matfun.simulate(matfun.PolarExpress(lower=1e-3, cushion=0), [1e-3, 0.5, 1.0], steps=6)
     >>> bool(abs(curve.sigmas[-1] - 1).max() < 9.2e-4)
-    True"""
+    True
+    """
 
     lower: float | None = None
     degree: int = 5
@@ -126,7 +127,8 @@ class PublishedPolarExpress:
     >>> import numpy as np, matfun
     >>> U = matfun.orthogonalize(np.diag([4.0, 1.0]), method="polar-express-published", steps=8)
     >>> bool(abs(U - np.eye(2)).max() < 1e-6)
-    True"""
+    True
+    """
 
     def next(self, view: ResidualView) -> Update:
         """Return the row of the table for this step."""

@@ -54,7 +54,8 @@ class Prism:
     >>> import numpy as np, matfun
     >>> U, H = matfun.polar(np.array([[4.0, 0.0], [3.0, -5.0]]), method=matfun.Prism(sketch_size=None))
     >>> bool(abs(U @ H - [[4, 0], [3, -5]]).max() < 1e-14)
-    True"""
+    True
+    """
 
     degree: int = 5
     sketch_size: int | None = 8

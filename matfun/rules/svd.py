@@ -32,7 +32,8 @@ class Svd:
     >>> import numpy as np, matfun
     >>> U, H = matfun.polar(np.array([[0.0, -2.0], [1.0, 0.0]]), method="svd")
     >>> bool(abs(H - np.diag([1, 2])).max() < 1e-15)
-    True"""
+    True
+    """
 
     def next(self, view: ResidualView) -> Update:
         """Return the exact function first, the cubic Newton-Schulz polish after."""
