@@ -8,6 +8,7 @@ No verb modifies its arguments; only ``as_host`` may wait for a device.
 
 from __future__ import annotations
 
+from math import floor, log2
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -36,6 +37,7 @@ class Ops:
     def __init__(self, xp: Any) -> None:
         self.xp = xp
         self._eps: dict[Any, float] = {}
+        self._exponents: dict[Any, float] = {}
 
     # ---- numbers and dtypes ------------------------------------------------------------------
 
@@ -48,6 +50,10 @@ class Ops:
     def is_16bit(self, dtype: Any) -> bool:
         """Whether dtype is float16 or bfloat16 (by name: ``isdtype`` raises for some of them)."""
         return str(dtype).endswith(("float16", "bfloat16"))
+
+    def is_narrow_range(self, dtype: Any) -> bool:
+        """Whether fourth powers of moderate numbers overflow: in float16 alone."""
+        return str(dtype).endswith("float16") and not str(dtype).endswith("bfloat16")
 
     def is_complex(self, X: Array) -> bool:
         """Whether the elements of X are complex."""
@@ -261,8 +267,14 @@ class Ops:
         """Largest modulus of an element, shape (..., m, n) to (...), at least in float32."""
         return self.xp.max(self.xp.abs(self.widen(X)), axis=(-2, -1))
 
+    def exponent_limit(self, dtype: Any) -> float:
+        """Largest e for which 2^e and 2^-e are normal numbers of the dtype, with room to spare."""
+        if dtype not in self._exponents:
+            self._exponents[dtype] = floor(log2(float(self.xp.finfo(dtype).max))) - 2.0
+        return self._exponents[dtype]
+
     def prescale(self, A: Array) -> tuple[Array, Array]:
-        """Bring the largest element of each matrix to [1, 2) by an exact power of two.
+        """Bring the norm of each matrix near 1 by an exact power of two.
 
         Parameters
         ----------
@@ -271,27 +283,32 @@ class Ops:
         Returns
         -------
         scaled : array, shape (..., m, n)
-            A s.
+            A 2^-exponent, whose Frobenius norm is at most 4 (mn)^(1/4) and, unless A is subnormal, at least a quarter of
+            the inverse of that: its eighth power, which the norm of the squared Gram matrix needs, is representable.
         exponent : array, shape (...)
-            -log2 s, a whole number in floating point; 0 for a zero matrix or one that is not finite.
+            Whole numbers in floating point.
         """
         size = self.max_abs(A)
         usable = (size > 0) & self.xp.isfinite(size)
         exponent = self.xp.floor(self.xp.log2(self.xp.where(usable, size, self.xp.ones_like(size))))
+        limit = self.exponent_limit(A.dtype)
+        exponent = self.xp.clip(exponent + half_size(A), -limit, limit)
         return self.times_power_of_two(A, -exponent), exponent
 
     def times_power_of_two(self, A: Array, exponent: Array) -> Array:
-        """A 2^exponent, in two factors because 2^1074 alone would overflow.
+        """A 2^exponent.
 
         Parameters
         ----------
         A : array, shape (..., m, n)
         exponent : array, shape (...)
-            Whole numbers in floating point.
+            Whole numbers in floating point, of modulus at most ``exponent_limit``.
         """
-        half = self.xp.floor(exponent / 2)
-        two = self.xp.full_like(exponent, 2.0)
-        return self.scale(self.scale(A, self.xp.pow(two, half)), self.xp.pow(two, exponent - half))
+        return self.scale(A, self.xp.pow(self.xp.full_like(exponent, 2.0), exponent))
+
+    def positive_or_one(self, x: Array) -> Array:
+        """Non-negative x with its zeros replaced by 1: a divisor that leaves zero matrices alone."""
+        return x + self.xp.astype(x <= 0, x.dtype)
 
     def norm_fro(self, X: Array) -> Array:
         """Frobenius norm per matrix, shape (...); no over- or underflow on the way to it."""
@@ -321,3 +338,9 @@ class Ops:
         if self.is_complex(X):
             return self.xp.sum(self.xp.real(self.xp.conj(X) * Y), axis=(-2, -1))
         return self.xp.sum(X * Y, axis=(-2, -1))
+
+
+def half_size(A: Array) -> int:
+    """Logarithm to base 2 of (mn)^(1/4), rounded down: the middle of what the norm over the largest element can be."""
+    m, n = A.shape[-2:]
+    return int(log2(m * n) / 4)

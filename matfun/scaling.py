@@ -1,9 +1,9 @@
 """Bring a matrix to spectral norm at most 1: bounds on the largest singular value, each on the safe side.
 
-* an exact power of two first, so that nothing over- or underflows and scaling costs no rounding;
-* the Frobenius norm, an upper bound that is loose by up to sqrt(n);
+* an exact power of two first (``Ops.prescale``), so that nothing over- or underflows and it costs no rounding;
 * ||G^2||_F^(1/4), an upper bound loose by n^(1/4) at most, free for rules that form G^2 in their first step
-  (``PolarProblem.scale_by_gram``).
+  (``PolarProblem.scale_by_gram``); its division is folded into that step's coefficients;
+* the Frobenius norm, an upper bound loose by up to sqrt(n), for the others.
 """
 
 from __future__ import annotations
@@ -12,41 +12,50 @@ from dataclasses import dataclass
 
 from matfun.ops import Array, Ops
 from matfun.polynomials.update import Scalar
+from matfun.problems.polar import PolarProblem, PolarState
 
 
 @dataclass(frozen=True)
 class Scaled:
-    """A matrix and what it was divided by.
+    """A start of spectral norm at most 1, and what A was divided by.
 
     Attributes
     ----------
-    X : array, shape (..., m, n)
-        A 2^(-exponent) / norm, spectral norm at most 1 up to rounding.
+    state : PolarState
     A : array, shape (..., m, n)
         A 2^(-exponent), the exact copy from which the certificate is computed.
     exponent : array, shape (...)
     norm : Scalar
-        Frobenius norm of ``A 2^(-exponent)``; 1 for a zero matrix.
-    nonzero : array of bool, shape (...)
+        Divisor of A 2^(-exponent); 1 for a zero matrix.
     """
 
-    X: Array
+    state: PolarState
     A: Array
     exponent: Array
     norm: Scalar
-    nonzero: Array
+
+    def divisor(self, ops: Ops) -> Scalar:
+        """Divisor of A itself, shape (...)."""
+        return ops.times_power_of_two(self.norm[..., None, None], self.exponent)[..., 0, 0]
 
 
-def scale_to_unit(ops: Ops, A: Array) -> Scaled:
-    """Divide by a power of two and the Frobenius norm; a zero matrix stays zero.
+def scale_to_unit(problem: PolarProblem, A: Array, *, wide: bool, forms_square: bool) -> Scaled:
+    """Scale; a zero matrix stays zero.
 
     Parameters
     ----------
-    ops : Ops
+    problem : PolarProblem
     A : array, shape (..., m, n)
+    wide : bool
+        Start from the adjoint of A.
+    forms_square : bool
+        Whether the first step needs the square of the Gram matrix anyway.
     """
+    ops: Ops = problem.ops
     prescaled, exponent = ops.prescale(A)
-    norm = ops.plain_norm_fro(prescaled)
-    nonzero = norm > 0
-    norm = ops.xp.where(nonzero, norm, ops.xp.ones_like(norm))
-    return Scaled(ops.scale(prescaled, 1 / norm), prescaled, exponent, norm, nonzero)
+    X = ops.adjoint(prescaled) if wide else prescaled
+    if forms_square and not ops.is_narrow_range(A.dtype):
+        state = problem.scale_by_gram(PolarState(X))
+        return Scaled(state, prescaled, exponent, state.divisor)
+    norm = ops.positive_or_one(ops.plain_norm_fro(prescaled))
+    return Scaled(PolarState(ops.scale(X, 1 / norm)), prescaled, exponent, norm)

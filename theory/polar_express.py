@@ -19,10 +19,12 @@ Proved
 Cushion.  With ``cushion`` c the polynomial is fitted on $[\max(l, cu), u]$; where that changes anything p
 is multiplied by $2/(p(l) + \max p)$, so that the image of $[l, u]$ is again centred at 1.  (Here max p is
 $1 + E$, the value at u for $d = 5$; for $d = 3$, $p(u) = 1 - E$ is not the maximum.)
-Safety.  $p_t(x/s)$, coefficients $c_i/s^{2i+1}$, without effect on the recursion, and not on the last of a
-fixed number of steps, here the option ``fixed_steps``.  Without a last step the limit is not 1.
-Cut-off.  Once the error is below $2^{-53}$ the polynomials are those of Newton-Schulz; minimax ones differ
-from them by less than float64 can tell.
+Safety.  $p_t(x/s)$, coefficients $c_i/s^{2i+1}$, without effect on the recursion, only while $E_t$ exceeds
+``SAFETY_WHILE_ERROR_ABOVE`` and not in the last of a fixed number of steps, here the option ``fixed_steps``.
+(In every step it would move the limit, to 0.999998 for $s = 1.01$.)  Where it ends, values have at most left
+$[l_t, u_t]$ downwards, since $p_t(x/s) \le \max p_t$ for $x \le s u_t$.
+Cut-off.  Where $E_t < 2^{-53}$ the polynomials are those of Newton-Schulz; minimax ones differ from them by
+less than float64 can tell, and Newton-Schulz has the exact fixed point 1 that the limit needs.
 
 Observed: ``PUBLISHED`` is not the pure composition but the one with ``CUSHION``; see there.
 
@@ -48,12 +50,19 @@ RULE = "polar-express"
 CUSHION = 0.02407327424182761
 """The l at which the best quintic on [l, 1], scaled to maximum 1, is 1/10 at l; ``cushion_constant(5)``."""
 
+UNIT_ROUNDOFF = 2.0**-53
+"""Of float64: what accuracy-driven runs take for ``lower``, since smaller singular values are noise."""
+
 OPTIONS: list[dict[str, Any]] = [
-    {"degree": 5, "lower": 1e-3},
-    {"degree": 3, "lower": 1e-3},
-    {"degree": 5, "lower": 1e-6, "cushion": CUSHION},
-    {"degree": 5, "lower": 1e-3, "cushion": CUSHION, "safety": 1.01, "fixed_steps": 8},
+    {"degree": 5, "lower": 1e-3, "cushion": 0.0, "safety": 1.0},
+    {"degree": 3, "lower": 1e-3, "cushion": 0.0, "safety": 1.0},
+    {"degree": 5, "lower": 1e-6, "cushion": CUSHION, "safety": 1.0},
+    {"degree": 5, "lower": 1e-3, "cushion": CUSHION, "safety": 1.01},
+    {"degree": 5, "lower": 1e-3, "cushion": CUSHION, "safety": 1.01, "fixed_steps": 4},
+    {"degree": 5, "lower": UNIT_ROUNDOFF, "cushion": 0.1, "safety": 1.01},
+    {"degree": 3, "lower": UNIT_ROUNDOFF, "cushion": 0.1, "safety": 1.01},
 ]
+"""Plain, cushioned, published, fixed steps, and the two that accuracy-driven runs in float64 take."""
 
 PUBLISHED = (
     (8.28721201814563, -23.595886519098837, 17.300387312530933),
@@ -74,6 +83,12 @@ step 7 is off by 2.5e-11, the rounding of a float64 Remez on an interval of half
 CUT_OFF = 2.0**-53
 """Half the spacing of float64 at 1: below this error a minimax polynomial is the Taylor one to rounding."""
 
+SAFETY_WHILE_ERROR_ABOVE = 0.25
+"""A value above $u_t = 1 + E_t$ by 1 % is in the basin of 1 once E is below this."""
+
+EXHAUSTED = 1e-300
+"""Spread from which on Newton-Schulz stands in for the exchange: float64 cannot hold what comes after."""
+
 
 class Stage(NamedTuple):
     """One polynomial: gram-basis coefficients, the interval it is for, and sup |1 - p| on that interval."""
@@ -88,7 +103,7 @@ class Stage(NamedTuple):
 def composition(
     lower: Number, steps: int, degree: int = 5, cushion: float = 0.0, dps: int = 60
 ) -> tuple[Stage, ...]:
-    """Greedy composition started on [lower, 1], to ``dps`` digits.
+    """Greedy composition started on [lower, 1], to ``dps`` digits, without cut-off.
 
     The spread of an interval after the first is the error of the step before, carried as such.
     """
@@ -97,7 +112,7 @@ def composition(
         spread = (high - low) / (high + low)
         stages = []
         for _ in range(steps):
-            if spread < CUT_OFF:
+            if spread < EXHAUSTED:
                 centre = (low + high) / 2
                 coefficients = tuple(
                     number(c) / centre ** (2 * i + 1) for i, c in enumerate(newton_schulz.taylor(degree))
@@ -136,14 +151,19 @@ def polynomials(
     safety: float = 1.0,
     fixed_steps: int | None = None,
 ) -> list[tuple[Number, ...]]:
-    """Gram-basis coefficients of each step, 60 digits, safety factor included."""
+    """Gram-basis coefficients of each step, 60 digits, with safety factor and cut-off."""
     stages = composition(lower, steps, degree, cushion)
+    chosen: list[tuple[Number, ...]] = []
     with mp.workdps(75):
-        factors = [safety if fixed_steps is None or t < fixed_steps - 1 else 1.0 for t in range(steps)]
-        return [
-            tuple(c / number(factor) ** (2 * i + 1) for i, c in enumerate(stage.coefficients))
-            for stage, factor in zip(stages, factors, strict=True)
-        ]
+        for t, stage in enumerate(stages):
+            if stage.error < CUT_OFF:
+                chosen.append(tuple(number(c) for c in newton_schulz.taylor(degree)))
+                continue
+            last = fixed_steps is not None and t == fixed_steps - 1
+            safe = stage.error > SAFETY_WHILE_ERROR_ABOVE and not last
+            factor = number(safety if safe else 1.0)
+            chosen.append(tuple(c / factor ** (2 * i + 1) for i, c in enumerate(stage.coefficients)))
+    return chosen
 
 
 def next_spectrum(sigmas: Spectrum, step: int, **options: Any) -> Spectrum:
@@ -180,11 +200,11 @@ def region(**options: Any) -> tuple[float, float]:
             return 0.0, float(mp.sqrt(real_roots(chain[0], mp.mpf(0), mp.mpf(9))[0]))
         edge = mp.sqrt(real_roots([last[0] - 1, *last[1:]], mp.mpf(0), mp.mpf(9))[-1])
         for coefficients in reversed(chain):
-            edge = _preimage(coefficients, edge)
+            edge = preimage(coefficients, edge)
         return 0.0, float(edge)
 
 
-def _preimage(coefficients: tuple[Number, ...], value: Number) -> Number:
+def preimage(coefficients: tuple[Number, ...], value: Number) -> Number:
     """Largest x with p(x) = value, on the last rising branch."""
     spread_out = [mp.mpf(0)] * (2 * len(coefficients))
     spread_out[1::2] = coefficients
@@ -192,9 +212,9 @@ def _preimage(coefficients: tuple[Number, ...], value: Number) -> Number:
     return real_roots(spread_out, mp.mpf(0), mp.mpf(3))[-1]
 
 
-def converges(*, safety: float = 1.0, fixed_steps: int | None = None, **options: Any) -> bool:  # noqa: ARG001
-    """Whether the limit is the unitary factor: not with a safety factor in every step."""
-    return safety == 1.0 or fixed_steps is not None
+def converges(**options: Any) -> bool:  # noqa: ARG001
+    """Whether the limit is the unitary factor: the composition ends in Newton-Schulz."""
+    return True
 
 
 def rate_bound(lower: Number, steps: int, degree: int) -> Number:

@@ -100,9 +100,12 @@ _INNER = [
     "compute_dtype",
     "is_complex",
     "is_16bit",
+    "is_narrow_range",
     "is_traced",
     "prefers_products",
     "all_finite",
+    "positive_or_one",
+    "exponent_limit",
     "hermitian_part",
 ]
 

@@ -22,7 +22,6 @@ class _Namespace:
     where = staticmethod(np.where)
     concat = staticmethod(np.concatenate)
     broadcast_to = staticmethod(np.broadcast_to)
-    ones_like = staticmethod(lambda x: np.full(np.shape(x), mpmath.mpf(1), dtype=object))
     full_like = staticmethod(lambda x, v: np.full(np.shape(x), mpmath.mpf(v), dtype=object))
 
 
@@ -47,6 +46,9 @@ class MpmathOps(Ops):
         return any(isinstance(x, mpmath.mpc) for x in X.ravel())
 
     def is_16bit(self, dtype: Any) -> bool:  # noqa: ARG002
+        return False
+
+    def is_narrow_range(self, dtype: Any) -> bool:  # noqa: ARG002
         return False
 
     def widen(self, X: Array) -> Array:
@@ -82,6 +84,9 @@ class MpmathOps(Ops):
 
     def times_power_of_two(self, A: Array, exponent: Array) -> Array:  # noqa: ARG002
         return A
+
+    def positive_or_one(self, x: Array) -> Array:
+        return x + (x <= 0)
 
     def svd(self, X: Array) -> tuple[Array, Array, Array]:
         parts = [self._svd(x) for x in X.reshape(-1, *X.shape[-2:])]

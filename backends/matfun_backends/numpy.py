@@ -20,16 +20,19 @@ class NumpyOps(Ops):
         return dtype.char in "fdFD" and dtype.isnative
 
     def compute_dtype(self, A: Array) -> Any:
+        if A.dtype.char in "fdFD":
+            return A.dtype if A.dtype.isnative else A.dtype.newbyteorder("=")
         if A.dtype == np.float16:
             return np.dtype(np.float32)  # products of float16 have no BLAS
-        if A.dtype.char in "fdFD":
-            return A.dtype.newbyteorder("=")
         return super().compute_dtype(A)
 
     def is_complex(self, X: Array) -> bool:
         return bool(X.dtype.kind == "c")
 
     def is_16bit(self, dtype: Any) -> bool:  # noqa: ARG002 - NumPy computes in no 16-bit dtype
+        return False
+
+    def is_narrow_range(self, dtype: Any) -> bool:  # noqa: ARG002
         return False
 
     def widen(self, X: Array) -> Array:
@@ -49,7 +52,8 @@ class NumpyOps(Ops):
 
     def add_diagonal(self, X: Array, c: Any) -> Array:
         Y = X.copy()
-        _diagonal(Y)[...] += c if isinstance(c, (int, float)) else np.asarray(c, dtype=X.dtype)[..., None]
+        diagonal = _diagonal(Y)
+        np.add(diagonal, c if isinstance(c, (int, float)) else np.asarray(c, dtype=X.dtype)[..., None], out=diagonal)
         return Y
 
     def square(self, S: Array) -> Array:
@@ -57,34 +61,36 @@ class NumpyOps(Ops):
         return S @ (S.mT if S.dtype.kind != "c" else S)
 
     def polynomial_step(self, X: Array, S: Array, h: Polynomial, square: Array | None = None) -> Array:
-        c = h.coefficients
-        if h.basis != "gram" or h.degree != 2 or square is not None or not isinstance(c[2], float) or c[2] == 0:
+        if h.basis != "gram" or h.degree != 2 or S.ndim > 2:
             return super().polynomial_step(X, S, h, square)
-        # Completing the square, c_0 + c_1 S + c_2 S^2 = c_2 (S + shift)^2 + rest, leaves products and diagonals:
-        # three passes over S fewer.  Not in the residual basis, whose small entries it would drown.
-        shift = c[1] / (2 * c[2])
-        P = self.square(self.add_diagonal(S, shift))
-        P *= c[2]
-        _diagonal(P)[...] += c[0] - c[2] * shift * shift
+        # The constant goes onto the diagonal, which saves two passes over X.  Not in the residual basis, whose small
+        # elements it would drown.
+        c0, c1, c2 = map(float, h.coefficients)
+        if square is not None:
+            P = square * c2
+            P += S * c1
+        elif c2 != 0:
+            # Completing the square, c_1 S + c_2 S^2 = c_2 (S + shift)^2 - c_2 shift^2, saves two more over S.
+            shift = c1 / (2 * c2)
+            P = self.square(self.add_diagonal(S, shift))
+            P *= c2
+            c0 -= c2 * shift * shift
+        else:
+            P = S * c1
+        diagonal = _diagonal(P)
+        np.add(diagonal, c0, out=diagonal)
         return X @ P
 
     def prescale(self, A: Array) -> tuple[Array, Array]:
-        size = self.max_abs(A)
-        finfo = np.finfo(size.dtype)
-        # Squares and their sums stay normal in this range, and so A can be used as it is.
-        tiny, huge = float(finfo.tiny) ** 0.375, float(finfo.max) ** 0.375
-        if np.all(((size > tiny) & (size < huge)) | (size == 0)):
-            return A, np.zeros_like(size)
-        with np.errstate(invalid="ignore"):
-            exponent = np.where(np.isfinite(size), np.frexp(size)[1] - 1, 0)
-            return np.ldexp(A.real, -exponent[..., None, None]) + (
-                1j * np.ldexp(A.imag, -exponent[..., None, None]) if A.dtype.kind == "c" else 0
-            ), exponent.astype(size.dtype)
+        # The host can look: where nothing comes near over- or underflow, A can be used as it is.
+        low, high = _SAFE_NORMS[A.dtype.char]
+        if A.ndim == 2 and low < self.plain_norm_fro(A) < high:
+            return A, _ZERO
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return super().prescale(A)
 
-    def times_power_of_two(self, A: Array, exponent: Array) -> Array:
-        if not np.any(exponent):
-            return A
-        return super().times_power_of_two(A, exponent)
+    def positive_or_one(self, x: Array) -> Array:
+        return x + (x <= 0)
 
     def max_abs(self, X: Array) -> Array:
         if X.dtype.kind == "c":
@@ -93,8 +99,8 @@ class NumpyOps(Ops):
 
     def plain_norm_fro(self, X: Array) -> Array:
         if X.ndim == 2 and X.flags.forc:
-            flat = X.ravel(order="K")  # a view
-            return np.sqrt(np.vdot(flat, flat).real)
+            flat = X.ravel("K")  # a view
+            return np.sqrt(np.vdot(flat, flat).real)  # BLAS
         return np.sqrt(np.einsum("...ij,...ij->...", X, X.conj()).real)
 
     def solve_triangular(self, L: Array, B: Array, *, lower: bool = True) -> Array:
@@ -103,6 +109,13 @@ class NumpyOps(Ops):
         if L.ndim > 2:
             return np.linalg.solve(L, B)
         return solve_triangular(L, B, lower=lower, check_finite=False)
+
+
+_SAFE_NORMS = {"f": (1e-4, 1e4), "F": (1e-4, 1e4), "d": (1e-35, 1e35), "D": (1e-35, 1e35)}
+"""Frobenius norms whose eighth power, the square of the norm of the squared Gram matrix, is a normal number."""
+
+
+_ZERO = np.zeros(())
 
 
 def _diagonal(X: Array) -> Array:

@@ -9,7 +9,7 @@ import torch
 
 from matfun.host import host_constant
 from matfun.ops import API_VERSION as API_VERSION
-from matfun.ops import Array, Ops
+from matfun.ops import Array, Ops, half_size
 
 
 class TorchOps(Ops):
@@ -25,9 +25,6 @@ class TorchOps(Ops):
         torch.float16,
     )
 
-    def eps(self, dtype: Any) -> float:
-        return float(torch.finfo(dtype).eps)
-
     def supports(self, dtype: Any) -> bool:
         return dtype in self._supported
 
@@ -38,6 +35,9 @@ class TorchOps(Ops):
 
     def is_16bit(self, dtype: Any) -> bool:
         return dtype in (torch.float16, torch.bfloat16)
+
+    def is_narrow_range(self, dtype: Any) -> bool:
+        return bool(dtype == torch.float16)
 
     def is_complex(self, X: Array) -> bool:
         return bool(X.dtype.is_complex)
@@ -64,7 +64,8 @@ class TorchOps(Ops):
     def scale(self, X: Array, c: Any) -> Array:
         if isinstance(c, (int, float)):
             return X * c
-        return X * c.to(X.dtype)[..., None, None]
+        c = c if c.dtype == X.dtype else c.to(X.dtype)
+        return X * (c[..., None, None] if c.ndim else c)
 
     def from_host(self, values: Any, like: Array, dtype: Any = None) -> Array:
         return torch.as_tensor(values, dtype=like.dtype if dtype is None else dtype, device=like.device)
@@ -86,8 +87,21 @@ class TorchOps(Ops):
         flat = [Y.reshape(-1, *Y.shape[-2:]) for Y in (C, A, B)]
         return torch.baddbmm(*flat, beta=beta, alpha=alpha).reshape(shape)
 
+    def prescale(self, A: Array) -> tuple[Array, Array]:
+        size = self.max_abs(A)
+        limit = self.exponent_limit(A.dtype)
+        # the logarithms of 0 and infinity are clamped, which leaves zeros and infinities what they are
+        exponent = (torch.log2(size).floor() + half_size(A)).clamp(-limit, limit)
+        return self.times_power_of_two(A, -exponent), exponent
+
+    def times_power_of_two(self, A: Array, exponent: Array) -> Array:
+        return self.scale(A, torch.exp2(exponent))
+
+    def positive_or_one(self, x: Array) -> Array:
+        return x + (x <= 0)
+
     def max_abs(self, X: Array) -> Array:
-        return torch.linalg.vector_norm(self.widen(X), ord=float("inf"), dim=(-2, -1))
+        return torch.linalg.vector_norm(self.widen(X), ord=_INFINITY, dim=(-2, -1))
 
     def plain_norm_fro(self, X: Array) -> Array:
         dtype = torch.float32 if self.is_16bit(X.dtype) else None
@@ -99,6 +113,8 @@ class TorchOps(Ops):
     def solve_triangular(self, L: Array, B: Array, *, lower: bool = True) -> Array:
         return self._narrow(torch.linalg.solve_triangular(self.widen(L), self.widen(B), upper=not lower), B)
 
+
+_INFINITY = float("inf")
 
 _drawn: dict[tuple[int | None, tuple[int, ...]], Array] = {}
 

@@ -55,8 +55,7 @@ def certify(ops: Ops, A: Array, U: Array, H: Array, side: str, kind: Kind, rng: 
         difference = ops.matmul(A, w) - ops.matmul(first, ops.matmul(second, w))
         defect = ops.matmul(outer, ops.matmul(inner, v)) - v
         factor, confidence, probes = PROBE_FACTOR, CONFIDENCE, PROBES
-    size = ops.plain_norm_fro(A)
-    size = ops.xp.where(size > 0, size, ops.xp.ones_like(size))
+    size = ops.positive_or_one(ops.plain_norm_fro(A))
     return Certificate(
         plain(ops.as_host(ops.plain_norm_fro(difference) / size)),
         plain(ops.as_host(ops.plain_norm_fro(defect) / min(m, n) ** 0.5)),

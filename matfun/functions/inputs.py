@@ -60,9 +60,10 @@ def check_matrix(A: Any, backend: str | Ops | None) -> Input:
     if A.ndim < 2:
         raise ValueError(f"A: expected at least two dimensions (..., m, n), got shape {tuple(A.shape)}")
     compute = ops.compute_dtype(A)
-    # 16-bit storage comes back as it went in, also where it had to be computed in float32
-    result = A.dtype if str(A.dtype).endswith("float16") else compute
+    result = compute
     if compute != A.dtype:
+        # 16-bit storage comes back as it went in, also where it has to be computed in float32
+        result = A.dtype if str(A.dtype).endswith("float16") else compute
         A = ops.xp.astype(A, compute)
     return Input(ops, A, result, ops.is_traced(A))
 

@@ -78,10 +78,10 @@ def orthogonalize(
         info = Info(Status.UNCHECKED, name, ops.name, 0, 0, 0)
         return (given.restore(X), info) if full_output else given.restore(X)
     begin = start(given, rule, rng)
-    state, updates = run_steps(begin.problem, rule, begin.state, steps=steps, eps=ops.eps(given.A.dtype))
+    state, updates = run_steps(begin.problem, rule, begin.scaled.state, steps=steps, eps=ops.eps(given.A.dtype))
     X = begin.orient(state)
     if any(isinstance(h, ExactRoot) for h in updates):
-        X = ops.select(begin.scaled.nonzero, X, ops.scale(X, 0.0))  # an SVD completes even the zero matrix
+        X = ops.select(begin.zero(), ops.scale(X, 0.0), X)  # an SVD completes even the zero matrix
     X = given.restore(X)
     if not full_output:
         return X
@@ -93,6 +93,6 @@ def orthogonalize(
         steps,
         work.products,
         work.thin,
-        scale=begin.scale,
+        scale=begin.scaled.divisor(ops),
         history=History((), updates),
     )

@@ -137,9 +137,9 @@ def polar(
 def _fixed_steps(given: Input, side: str, name: str, rule: Rule, steps: int, rng: Any) -> PolarResult:
     ops = given.ops
     begin = start(given, rule, rng)
-    state, updates = run_steps(begin.problem, rule, begin.state, steps=steps, eps=ops.eps(given.A.dtype))
+    state, updates = run_steps(begin.problem, rule, begin.scaled.state, steps=steps, eps=ops.eps(given.A.dtype))
     U = begin.orient(state)
-    U = ops.select(begin.scaled.nonzero, U, ops.eye(U.shape[-2], U.shape[-1], U))  # the zero matrix gives the identity
+    U = ops.select(begin.zero(), ops.eye(U.shape[-2], U.shape[-1], U), U)  # the zero matrix gives the identity
     work = begin.problem.work
     info = Info(
         Status.UNCHECKED,
@@ -148,7 +148,7 @@ def _fixed_steps(given: Input, side: str, name: str, rule: Rule, steps: int, rng
         steps,
         work.products,
         work.thin,
-        scale=begin.scale,
+        scale=begin.scaled.divisor(ops),
         history=History((), updates),
     )
     return _pair(given, begin, U, _hermitian_factor(ops, begin.scaled.A, U, side), info)
@@ -200,7 +200,7 @@ class _AccurateRun:
             work.thin,
             plain(outcome.residual),
             proof,
-            begin.scale,
+            begin.scaled.divisor(ops),
             outcome.history,
         )
         return _pair(given, begin, U, H, info)

@@ -11,7 +11,6 @@ import numpy as np
 from matfun.drive import End, Goal, Outcome, run_to_goal
 from matfun.functions.inputs import Input
 from matfun.ops import Array
-from matfun.polynomials.update import Scalar
 from matfun.problems.polar import PolarProblem, PolarState
 from matfun.result import History
 from matfun.rules.rule import Rule
@@ -44,27 +43,27 @@ class Start:
     Attributes
     ----------
     problem : PolarProblem
-    state : PolarState
     scaled : Scaled
-        Of A itself.
-    scale : Scalar
-        Divisor of ``A 2^-exponent`` in total.
     wide : bool
     """
 
     problem: PolarProblem
-    state: PolarState
     scaled: Scaled
-    scale: Scalar
     wide: bool
 
     def orient(self, state: PolarState) -> Array:
         """X of a state, in the orientation of the caller's matrix."""
-        return self.problem.ops.adjoint(state.X) if self.wide else state.X
+        X = self.problem.settle(state).X
+        return self.problem.ops.adjoint(X) if self.wide else X
+
+    def zero(self) -> Array:
+        """Which matrices of the stack are zero, a device array of bool of shape (...)."""
+        ops = self.problem.ops
+        return ops.max_abs(self.scaled.A) == 0
 
 
 def start(given: Input, rule: Rule, rng: Any) -> Start:
-    """Scale A; by the Gram matrix too where the rule's first step forms its square anyway.
+    """Scale A; by the Gram matrix where the rule's first step forms its square anyway.
 
     Parameters
     ----------
@@ -72,15 +71,10 @@ def start(given: Input, rule: Rule, rng: Any) -> Start:
     rule : Rule
     rng : numpy.random.Generator, seed or None
     """
-    ops, A = given.ops, given.A
-    scaled = scale_to_unit(ops, A)
-    wide = A.shape[-2] < A.shape[-1]
-    problem = PolarProblem(ops, rng)
-    state, scale = PolarState(ops.adjoint(scaled.X) if wide else scaled.X), scaled.norm
-    if getattr(rule, "forms_square", False):
-        state, bound = problem.scale_by_gram(state)
-        scale = scale * bound
-    return Start(problem, state, scaled, scale, wide)
+    problem = PolarProblem(given.ops, rng)
+    wide = given.A.shape[-2] < given.A.shape[-1]
+    forms_square = getattr(rule, "forms_square", False)
+    return Start(problem, scale_to_unit(problem, given.A, wide=wide, forms_square=forms_square), wide)
 
 
 def iterate_and_complete(begin: Start, rule: Rule, goal: Goal) -> tuple[Outcome, np.ndarray[Any, Any]]:
@@ -98,7 +92,7 @@ def iterate_and_complete(begin: Start, rule: Rule, goal: Goal) -> tuple[Outcome,
     completed : numpy array of bool, shape of the stack
     """
     problem = begin.problem
-    first = run_to_goal(problem, rule, begin.state, goal=goal)
+    first = run_to_goal(problem, rule, begin.scaled.state, goal=goal)
     where = np.asarray(first.ends == End.NULL_SPACE)
     if not where.any():
         return first, where

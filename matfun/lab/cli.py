@@ -6,52 +6,33 @@ Results go to stdout, everything else to stderr.  Wrong input is one line on std
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.padding import Padding
 from rich.table import Table
-from typer.core import TyperGroup
+from rich.text import Text
 
 import matfun
 from matfun.lab import plots
 from matfun.lab.compare import Comparison, finite
+from matfun.lab.console import OneLine, check_choice, one_line_errors, progress_bar, save_figure, write_text
 from matfun.lab.environment import devices, environment
 from matfun.lab.load import BACKENDS, DTYPES, convert, gallery_for, load, precision
 from matfun.lab.prices import describe, spent
 from matfun.lab.recorded import recorded
-from matfun.lab.report import layout, short, verdict
+from matfun.lab.report import layout, verdict
 
 FIGURE = "matfun-compare.png"
 NO_MATPLOTLIB = 'no figure: matplotlib is missing; pip install "matfun[plot]"'
 
 
-class _OneLine(TyperGroup):
-    """Errors of usage as one line, in place of a panel of several."""
-
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
-        try:
-            code = super().main(*args, standalone_mode=False, **extra)
-        except Exception as error:
-            # the classes of such errors are click's or typer's own, depending on the version of typer
-            if not standalone_mode or not hasattr(error, "format_message"):
-                raise
-            _fail(error.format_message(), getattr(error, "exit_code", 2))
-        if standalone_mode:
-            sys.exit(code if isinstance(code, int) else 0)
-        return code
-
-
 app = typer.Typer(
-    cls=_OneLine,
+    cls=OneLine,
     no_args_is_help=False,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -76,40 +57,38 @@ def compare(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Matrices or stacks: .npy, .npz or .pt (a tensor or a dict of tensors, read without unpickling code).  "
-            "Without FILES and --gallery: the matrices shipped with matfun, recorded from the training of a transformer."
+            help="Matrices or stacks: .npy, .npz or .pt (a tensor or a dict of tensors, without pickled code).  "
+            "Without FILES and --gallery: the shipped matrices, recorded from the training of a transformer."
         ),
     ] = None,
     gallery: Annotated[bool, typer.Option("--gallery", help="Add the gallery of test matrices.")] = False,
     method: Annotated[
-        list[str] | None, typer.Option(help="A method, or auto; repeatable.  [default: all methods]")
+        list[str] | None, typer.Option(help="A method, or auto; repeatable.  Default: all methods.")
     ] = None,
     backend: Annotated[
         str | None, typer.Option(help=f"Convert the arrays to {', '.join(BACKENDS)}.", metavar="LIBRARY")
     ] = None,
     dtype: Annotated[str | None, typer.Option(help=f"Convert the elements to {', '.join(DTYPES)}.")] = None,
-    tol: Annotated[
-        float | None, typer.Option(help="Accuracy to stop at.  [default: what the dtype allows]")
-    ] = None,
+    tol: Annotated[float | None, typer.Option(help="Accuracy to stop at.  Default: what the dtype allows.")] = None,
     steps: Annotated[int | None, typer.Option(help="Exactly so many steps, in place of --tol.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of sketches, probes and the gallery.", min=0)] = 0,
     repeats: Annotated[int, typer.Option(help="Timed calls for each number.", min=1)] = 3,
-    each: Annotated[
-        bool, typer.Option("--each", help="A block for every matrix, also where there are many.")
-    ] = False,
+    each: Annotated[bool, typer.Option("--each", help="A block for every matrix, also where there are many.")] = False,
     json_path: Annotated[
         str | None, typer.Option("--json", metavar="PATH", help="Write everything as JSON; - for stdout.")
     ] = None,
-    plot: Annotated[str | None, typer.Option(metavar="PATH", help=f"The figure.  [default: {FIGURE}]")] = None,
+    plot: Annotated[
+        str | None, typer.Option(metavar="PATH", help=f"Where the figure goes.  Default: {FIGURE}.")
+    ] = None,
     no_plot: Annotated[bool, typer.Option("--no-plot", help="Write no figure.")] = False,
 ) -> None:
     """Compare methods for the polar factor with each other and with SciPy's ground truth.
 
     Prints a table, a verdict and the path of the figure of convergence curves.
     """
-    with _one_line_errors():
-        _check_choice("--backend", backend, tuple(BACKENDS))
-        _check_choice("--dtype", dtype, DTYPES)
+    with one_line_errors():
+        check_choice("--backend", backend, tuple(BACKENDS))
+        check_choice("--dtype", dtype, DTYPES)
         if plot is not None and no_plot:
             raise ValueError("--plot, --no-plot: expected at most one of the two")
         if plot is not None and find_spec("matplotlib") is None:
@@ -118,13 +97,13 @@ def compare(
             matrices = {
                 name: convert(name, x, backend, dtype) for name, x in _matrices(files, gallery, dtype, seed).items()
             }
-            with _progress() as report:
+            with progress_bar() as report:
                 found = matfun.compare(
                     matrices, method or None, tol=tol, steps=steps, rng=seed, repeats=repeats, progress=report
                 )
         out = Console(stderr=json_path == "-", highlight=False)
         if json_path is not None:
-            _write(json_path, found.to_json())
+            write_text(json_path, found.to_json())
         out.print(layout(found, False if each else None))
         out.print()
         for sentence in verdict(found):
@@ -141,9 +120,7 @@ def simulate(
         tuple[float, int] | None, typer.Option(metavar="LOWER N", help="N values, geometric from LOWER to 1.")
     ] = None,
     steps: Annotated[int, typer.Option(help="Exactly so many steps.", min=0)] = 10,
-    lower: Annotated[
-        float | None, typer.Option(help="Lower bound that the method is told.  [default: none]")
-    ] = None,
+    lower: Annotated[float | None, typer.Option(help="Lower bound on the values that the method is told.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sketch.", min=0)] = 0,
     json_path: Annotated[
         str | None, typer.Option("--json", metavar="PATH", help="Write the curve as JSON; - for stdout.")
@@ -151,7 +128,7 @@ def simulate(
     plot: Annotated[str | None, typer.Option(metavar="PATH", help="Draw the curve.")] = None,
 ) -> None:
     """Run a method on singular values alone: its convergence in exact arithmetic, and its price."""
-    with _one_line_errors():
+    with one_line_errors():
         curve = matfun.simulate(method, _spectrum(sigmas, log_spaced), steps=steps, lower=lower, rng=seed)
         columns = (spent(curve).tolist(), curve.residuals.tolist(), curve.errors.tolist())
         out = Console(stderr=json_path == "-", highlight=False)
@@ -159,7 +136,7 @@ def simulate(
             names = ("products", "residuals", "errors")
             document = {"format": 1, "method": curve.method, "sigmas": curve.sigmas[0].tolist()}
             document |= dict(zip(names, columns, strict=True)) | {"thin_products": curve.thin_products}
-            _write(json_path, json.dumps(finite(document), indent=1, allow_nan=False))
+            write_text(json_path, json.dumps(finite(document), indent=1, allow_nan=False))
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
         for name in ("step", "products", "||I - X^H X||_F", "max |sigma - 1|"):
             table.add_column(name, justify="right")
@@ -167,18 +144,17 @@ def simulate(
             table.add_row(str(step), f"{products:g}", f"{residual:.3e}", f"{error:.3e}")
         out.print(table)
         if plot is not None:
-            _save(plots.simulated, curve, plot, out)
+            save_figure(plots.simulated, curve, plot, out)
 
 
 @app.command()
 def methods() -> None:
     """List the methods: what they are, the price of a step, and whether they converge."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in ("method", "a step costs", "converges", ""):
-        table.add_column(name, no_wrap=name == "method")
+    out = Console(highlight=False)
     for entry in describe():
-        table.add_row(entry.name, entry.price, "yes" if entry.converges else "no", entry.summary)
-    Console(highlight=False).print(table)
+        limit = "converges" if entry.converges else "does not converge"
+        out.print(Text.assemble((entry.name, "bold"), f": {entry.price} a step, {limit}"))
+        out.print(Padding(entry.summary.replace("``", ""), (0, 0, 0, 4)), markup=False)
 
 
 @app.command()
@@ -206,25 +182,6 @@ def info(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
 def main() -> None:
     """Entry point."""
     app(prog_name="matfun")
-
-
-def _fail(message: str, code: int = 2) -> None:
-    typer.echo(f"matfun: {message.strip()}", err=True)
-    sys.exit(code)
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Bad input, which every check of matfun raises as ValueError or TypeError, is no reason for a traceback."""
-    try:
-        yield
-    except (ValueError, TypeError) as error:
-        _fail(str(error))
-
-
-def _check_choice(option: str, value: str | None, choices: tuple[str, ...]) -> None:
-    if value is not None and value not in choices:
-        raise ValueError(f"{option}: expected one of {', '.join(choices)}, got {value!r}")
 
 
 def _matrices(files: list[str] | None, gallery: bool, dtype: str | None, seed: int) -> dict[str, Any]:
@@ -258,42 +215,14 @@ def _spectrum(sigmas: str | None, log_spaced: tuple[float, int] | None) -> np.nd
         raise ValueError(f"--sigmas: expected numbers with commas between them, got {sigmas!r}") from None
 
 
-@contextmanager
-def _progress() -> Iterator[Any]:
-    """A bar on stderr, and nothing where stderr is not a terminal."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("comparing", total=None)
-        yield lambda done, total, name: bar.update(task, completed=done, total=total, description=name or "done")
-
-
 def _draw(found: Comparison, path: str | None, out: Console) -> None:
     if path is None and find_spec("matplotlib") is None:
         out.print(NO_MATPLOTLIB, markup=False)
         return
     try:
-        _save(Comparison.plot, found, path or FIGURE, out)
+        save_figure(Comparison.plot, found, path or FIGURE, out)
     except ValueError as error:
         # nothing to draw is no failure of a comparison, unless the figure was asked for
         if path is not None or not str(error).startswith("matrices: none has a curve"):
             raise
         out.print(f"no figure: {error}", markup=False)
-
-
-def _save(draw: Any, subject: Any, path: str, out: Console) -> None:
-    try:
-        plots.save(draw(subject), path)
-    except (OSError, ModuleNotFoundError) as error:
-        raise ValueError(f"--plot: {error}") from error
-    out.print(f"Figure: {path}", markup=False, soft_wrap=True)
-
-
-def _write(path: str, text: str) -> None:
-    if path == "-":
-        typer.echo(text)
-        return
-    try:
-        Path(path).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"--json: cannot write {path!r}: {error.strerror}") from error

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-
-import matfun
-from matfun.rules.rule import registered
 
 CUSTOMARY_STEPS = 5
 """For methods that do not converge, where neither ``tol`` nor ``steps`` says otherwise (K. Jordan, Muon, 2024)."""
@@ -242,6 +239,7 @@ def compare(
     >>> [(row.method, row.status, row.within) for row in found.rows]
     [('svd', 'CONVERGED', True), ('newton-schulz', 'CONVERGED', True)]
     """
+    from matfun.lab.asked import converges, named_matrices, named_methods
     from matfun.lab.environment import environment
     from matfun.lab.measure import Request, Subject
 
@@ -249,11 +247,11 @@ def compare(
         raise ValueError(f"repeats: expected a positive integer, got {repeats!r}")
     seed = int(rng if isinstance(rng, (int, np.integer)) else np.random.default_rng(rng).integers(2**32))
     requests = []
-    for label, method in _named_methods(methods).items():
-        customary = tol is None and steps is None and not _converges(method)
+    for label, method in named_methods(methods).items():
+        customary = tol is None and steps is None and not converges(method)
         count = CUSTOMARY_STEPS if customary else steps
         requests.append(Request(label, method, tol, count, backend, seed, int(repeats), customary))
-    matrices = _named_matrices(A)
+    matrices = named_matrices(A)
     rows: list[Row] = []
     references: list[Row] = []
     for done, (name, matrix) in enumerate(matrices.items()):
@@ -269,44 +267,5 @@ def compare(
         references.append(subject.reference(tol, int(repeats)))
     if progress is not None:
         progress(len(matrices), len(matrices), "")
-    return Comparison(tuple(rows), tuple(references), environment() | {"time": TIMED, "repeats": int(repeats), "seed": seed})
-
-
-def _named_matrices(A: Any) -> dict[str, Any]:
-    """Give every matrix a name, and make nested lists NumPy arrays."""
-    if isinstance(A, Mapping):
-        named = {str(name): matrix for name, matrix in A.items()}
-    elif isinstance(A, (list, tuple)) and all(getattr(item, "ndim", 0) >= 2 for item in A):
-        named = {f"A[{i}]": matrix for i, matrix in enumerate(A)}
-    else:
-        named = {"A": A}
-    if not named:
-        raise ValueError("A: expected at least one matrix, got none")
-    return {name: np.asarray(item) if isinstance(item, (list, tuple)) else item for name, item in named.items()}
-
-
-def _named_methods(methods: Any) -> dict[str, Any]:
-    """Label the methods, and refuse unknown ones before anything runs."""
-    if methods is None:
-        methods = matfun.methods("polar")
-    elif isinstance(methods, str) or not isinstance(methods, Sequence):
-        methods = [methods]
-    if not methods:
-        raise ValueError("methods: expected at least one method, got none")
-    return {_label(method): method for method in methods}
-
-
-def _label(method: Any) -> str:
-    if isinstance(method, str) and method == "auto":
-        return method
-    name = matfun.simulate(method, [1.0], steps=0).method
-    if isinstance(method, str) or not is_dataclass(method):
-        return name
-    options = [(f.name, getattr(method, f.name), f.default) for f in fields(method) if f.repr]
-    changed = [f"{key}={value}" for key, value, default in options if value != default]
-    return f"{name}({', '.join(changed)})" if changed else name
-
-
-def _converges(method: Any) -> bool:
-    """Look a method up in the register; a rule that is not there is taken at its word."""
-    return all(e.converges for e in registered().values() if e.name == method or e.make is type(method))
+    how = {"time": TIMED, "repeats": int(repeats), "seed": seed}
+    return Comparison(tuple(rows), tuple(references), environment() | how)

@@ -85,7 +85,8 @@ def _torch_device() -> str:
 def _jax_device() -> str:
     import jax
 
-    return ", ".join(f"{d.platform} {d.device_kind}" for d in jax.devices())
+    kinds = [d.device_kind if d.device_kind != "cpu" else "CPU" for d in jax.devices()]
+    return ", ".join(kinds)
 
 
 def _cupy_device() -> str:

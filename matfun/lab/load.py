@@ -80,8 +80,7 @@ def _pt(file: Path) -> dict[str, Any]:
     torch = library("torch", "FILES")
     with _readable(file):
         content = torch.load(file, map_location="cpu", weights_only=True)
-        found = dict(_tensors(torch, content, file.stem))
-    return found
+        return dict(_tensors(torch, content, file.stem))
 
 
 def _tensors(torch: Any, content: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -159,7 +158,7 @@ def convert(name: str, x: Any, backend: str | None, dtype: str | None) -> Any:
         raise ValueError(f"--dtype: {target} has no {dtype}")
     if dtype is not None and not dtype.startswith("complex") and "complex" in str(x.dtype):
         raise ValueError(f"--dtype: {name!r} is complex, and {dtype} would lose its imaginary part")
-    source = x if own == target else to_host(x)
+    source: Any = x if own == target else to_host(x)
     try:
         with np.errstate(over="ignore"):  # looked for below, in any library
             made = source.to(kind) if own == target == "torch" else xp.asarray(source, dtype=kind)
@@ -180,6 +179,6 @@ def precision(backend: str | None) -> Iterator[None]:
         yield
         return
     jax = import_module("jax")
-    enable = getattr(jax, "enable_x64", None) or import_module("jax.experimental").enable_x64
+    enable = jax.enable_x64 if hasattr(jax, "enable_x64") else import_module("jax.experimental").enable_x64
     with enable(True):
         yield

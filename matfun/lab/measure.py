@@ -59,7 +59,7 @@ class Member:
         sigmas = np.linalg.svd(A.astype(np.complex128 if np.iscomplexobj(A) else np.float64), compute_uv=False)
         return cls(A, U, sigmas, truth.polar_condition(sigmas, A.shape, np.iscomplexobj(A)))
 
-    def errors(self, U: np.ndarray, H: np.ndarray) -> dict[str, float]:
+    def errors(self, U: np.ndarray, H: np.ndarray) -> dict[str, Any]:
         """Errors of a computed pair, under the names of ``Row``."""
         return {
             "backward_error": truth.backward_error(self.A, U, H),
@@ -173,7 +173,7 @@ class Subject:
     def _limit(self, tol: float | None, eps: float) -> float:
         return max(tol or 0.0, (12 + math.sqrt(min(self.A.shape[-2:]))) * eps)
 
-    def _worst(self, U: np.ndarray, H: np.ndarray) -> dict[str, float]:
+    def _worst(self, U: np.ndarray, H: np.ndarray) -> dict[str, Any]:
         flat = [x.reshape(-1, *x.shape[-2:]) for x in (U, H)]
         found = [member.errors(u, h) for member, u, h in zip(self.members, *flat, strict=True)]
         return {name: max(errors[name] for errors in found) for name in found[0]}

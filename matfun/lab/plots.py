@@ -180,8 +180,7 @@ def _legend(figure: Any, looks: dict[str, tuple[str, str]], found: Comparison, c
 
     asked = {row.method: row.asked for row in found.rows if row.matrix in chosen}
     handles = [
-        Line2D([], [], color=colour, marker=marker, markersize=5, linewidth=1.0)
-        for colour, marker in looks.values()
+        Line2D([], [], color=colour, marker=marker, markersize=5, linewidth=1.0) for colour, marker in looks.values()
     ]
     labels = [m if asked[m] == "full accuracy" else f"{m}, {asked[m]}" for m in looks]
     handles += [Line2D([], [], color="0.3", marker="o", linestyle="none", markersize=5)]

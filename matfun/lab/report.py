@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import math
-import statistics
 from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby
+from statistics import median as _median
 from typing import Any
 
 from rich import box
@@ -77,20 +77,31 @@ def _by_matrix(found: Comparison) -> Group:
             eps = units[matrix]
             errors = (short(row.backward_error / eps), short(row.orthogonality / eps))
             table.add_row(
-                _method(row), _status(row), *_price(row, row.steps, row.products), *errors, short(1e3 * row.seconds)
+                _method(row),
+                _status(row),
+                *_price(row, row.steps, row.products),
+                *errors,
+                short(1e3 * row.seconds),
             )
         shape = " x ".join(map(str, reference.shape))
         title = f"{shape} {rows[0].dtype}, condition {short(reference.condition)}"
         blocks += [Text.assemble((matrix, "bold"), f"  {title}"), table]
-    caption = (
-        f"backward, orthogonality: errors in eps of the dtype.  f: a factorisation.  ms: median of {_calls(found)}."
-    )
-    return Group(*blocks, Text(caption, "dim"))
+    caption = "backward, orthogonality: errors in eps of the dtype.  f: a factorisation.  "
+    return Group(*blocks, Text(), Text(f"{caption}ms: median of {_calls(found)}.", "dim"))
 
 
 def _by_method(found: Comparison) -> Group:
     many = len(found.references)
-    columns = ("method", f"ok\nof {many}", "status", "steps", "prod-\nucts", "back-\nward", "orth-\nog.", "ms")
+    columns = (
+        "method",
+        f"ok\nof {many}",
+        "status",
+        "steps",
+        "prod-\nucts",
+        "back-\nward",
+        "orth-\nog.",
+        "ms",
+    )
     units = {row.matrix: row.eps for row in found.rows}
     groups = [[row for row in found.rows if row.method == method] for method in found.methods]
     groups.append(list(found.references))
@@ -101,7 +112,7 @@ def _by_method(found: Comparison) -> Group:
             _method(rows[0]),
             f"[{'green' if within == many else 'red'}]{within}[/]",
             "\n".join(f"{count} {name}" for name, count in Counter(map(_status, rows)).most_common()),
-            *_price(rows[0], *(statistics.median(values) for values in zip(*((r.steps, r.products) for r in rows)))),
+            *_price(rows[0], _median(row.steps for row in rows), _median(row.products for row in rows)),
             short(max(row.backward_error / units[row.matrix] for row in rows)),
             short(max(row.orthogonality / units[row.matrix] for row in rows)),
             short(1e3 * sum(row.seconds for row in rows)),
@@ -110,7 +121,7 @@ def _by_method(found: Comparison) -> Group:
         f"ok: both errors below {_limit_in_words(found)}.  steps, products: median; f: a factorisation.  backward, "
         f"orthogonality: worst error in eps.  ms: sum over the matrices of the median of {_calls(found)}."
     )
-    return Group(table, Text(caption, "dim"))
+    return Group(table, Text(), Text(caption, "dim"))
 
 
 def _calls(found: Comparison) -> str:
@@ -154,14 +165,14 @@ def verdict(found: Comparison) -> list[str]:
     good = [m for m, rows in by_method.items() if all(row.within for row in rows)]
     on_all = "on the matrix" if many == 1 else f"on {'both' if many == 2 else f'all {many}'} matrices"
     lines = [
-        f"Ground truth: SciPy (LAPACK's SVD) in float64.  An answer is accurate if its backward error and orthogonality "
-        f"are below {_limit_in_words(found)}.",
+        f"Ground truth: SciPy (LAPACK's SVD) in float64.  An answer is accurate if its backward error and "
+        f"orthogonality are below {_limit_in_words(found)}.",
         f"Accurate {on_all}: {_list(good)}." if good else f"No method is accurate {on_all}.",
     ]
     lines += [_why(m, rows) for m, rows in by_method.items() if m not in good]
     lines += _errors(found, {m: by_method[m] for m in good})
     lines += _prices({m: by_method[m] for m in good})
-    lines.append(_times(found, by_method))
+    lines.append(_times(found, {m: by_method[m] for m in good} or by_method))
     return lines
 
 
@@ -201,9 +212,7 @@ def _errors(found: Comparison, good: dict[str, list[Row]]) -> list[str]:
 
 def _prices(good: dict[str, list[Row]]) -> list[str]:
     """Rank the accurate iterations by their products; a factorisation has another price."""
-    medians = {
-        m: statistics.median(row.products for row in rows) for m, rows in good.items() if not rows[0].factorisations
-    }
+    medians = {m: _median(row.products for row in rows) for m, rows in good.items() if not rows[0].factorisations}
     ranked = sorted(medians, key=lambda m: medians[m])
     if not ranked:
         return []
@@ -219,7 +228,7 @@ def _times(found: Comparison, by_method: dict[str, list[Row]]) -> str:
     ranked = sorted(ratios, key=lambda m: ratios[m])
     return (
         f"Time as a multiple of scipy.linalg.polar on the host ({short(1e3 * base)} ms): "
-        f"{_list(f'{m} {ratios[m]:.2g}' for m in ranked)}; for these sizes, on this machine."
+        f"{_list(f'{m} {ratios[m]:.2g}' for m in ranked)}; for these sizes, on this machine as busy as it was."
     )
 
 

@@ -42,7 +42,8 @@ class Polynomial:
     @property
     def symmetric_products(self) -> int:
         """Products of Hermitian matrices that forming h takes (Paterson-Stockmeyer with S and S^2)."""
-        return self.degree // 2 + self.degree % 2 if self.degree > 1 else 0
+        q = len(self.coefficients) - 1
+        return q // 2 + q % 2 if q > 1 else 0
 
     def __call__(self, r: Any) -> Any:
         """Evaluate h at r, on anything that has ``+`` and ``*`` (Horner)."""

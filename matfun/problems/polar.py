@@ -31,11 +31,15 @@ class PolarState:
     ----------
     X : array, shape (..., m, n), m >= n
     gram, gram_squared : array, shape (..., n, n), or None
+    divisor : Scalar or None
+        The state is X / divisor, gram and its square accordingly; folded into the coefficients of the next update, which
+        costs no pass over the matrices.
     """
 
     X: Array
     gram: Array | None = None
     gram_squared: Array | None = None
+    divisor: Scalar | None = None
 
 
 class PolarProblem:
@@ -63,7 +67,7 @@ class PolarProblem:
             self._sketches[key] = self.ops.normal(self._rng, key, like) * columns**-0.5
         return self._sketches[key]
 
-    def scale_by_gram(self, state: PolarState) -> tuple[PolarState, Scalar]:
+    def scale_by_gram(self, state: PolarState) -> PolarState:
         """Divide X by ||G^2||_F^(1/4) >= ||X||_2, with G and G^2 kept for the first step.
 
         The k = 2 Gelfand bound; tighter than ||X||_F and free where the step forms G^2 anyway
@@ -73,30 +77,31 @@ class PolarProblem:
         gram = ops.gram(state.X)
         square = ops.square(gram)
         self.work.products += 2
-        norm = ops.plain_norm_fro(square)
-        bound = ops.xp.where(norm > 0, norm, ops.xp.ones_like(norm)) ** 0.25
-        inverse = 1 / bound
-        return (
-            PolarState(ops.scale(state.X, inverse), ops.scale(gram, inverse**2), ops.scale(square, inverse**4)),
-            bound,
-        )
+        bound = ops.positive_or_one(ops.plain_norm_fro(square)) ** 0.25
+        return PolarState(state.X, gram, square, bound)
+
+    def settle(self, state: PolarState) -> PolarState:
+        """Carry out a pending division."""
+        if state.divisor is None:
+            return state
+        return PolarState(self.ops.scale(state.X, 1 / state.divisor))
 
     def residual(self, state: PolarState) -> PolarResidual:
         """I - X^H X."""
         if state.gram is None:
             self.work.products += 1
-            return PolarResidual(self, self.ops.gram(state.X), None)
-        return PolarResidual(self, state.gram, state.gram_squared)
+            return PolarResidual(self, self.ops.gram(state.X))
+        return PolarResidual(self, state.gram, state.gram_squared, state.divisor)
 
     def update(self, state: PolarState, residual: PolarResidual, h: Update) -> PolarState:
         """X h(R)."""
         ops = self.ops
         if isinstance(h, ExactRoot):
-            U, _, Vh = ops.svd(state.X)
+            U, _, Vh = ops.svd(self.settle(state).X)
             self.work.products += 1
             return PolarState(ops.matmul(U, Vh))
         if isinstance(h, PartialFractions):
-            return PolarState(self._rational(state.X, residual.gram, h))
+            return PolarState(self._rational(self.settle(state).X, residual.scaled_gram, h))
         h, S, square = residual.operands(h)
         self.work.products += 1 + h.symmetric_products - (square is not None)
         return PolarState(ops.polynomial_step(state.X, S, h, square))
@@ -123,6 +128,7 @@ class PolarProblem:
         """Matrix by matrix; a lone matrix needs no array operation."""
         if mask.ndim == 0 or mask.all() or not mask.any():
             return new if mask.all() else old
+        new, old = self.settle(new), self.settle(old)
         keep = self.ops.from_host(mask, new.X, self.ops.xp.bool)
         return PolarState(self.ops.select(keep, new.X, old.X))
 
@@ -137,7 +143,7 @@ class PolarProblem:
         complement of the range, and X + Y has full rank for almost every E.  E is the identity
         plus ||X|| times a Gaussian matrix of the same size, so that the zero matrix gives U = I exactly.
         """
-        ops, X = self.ops, state.X
+        ops, X = self.ops, self.settle(state).X
         m, n = X.shape[-2:]
         norm = ops.plain_norm_fro(X)
         noise = ops.scale(ops.normal(self._rng, (m, n), X) * (m * n) ** -0.5, norm)
@@ -146,25 +152,36 @@ class PolarProblem:
         EP = ops.add_matmul(E, E, gram, alpha=-1.0)
         Y = ops.add_matmul(EP, X, ops.matmul(ops.adjoint(X), EP), alpha=-1.0)
         self.work.products += 4
-        size = ops.plain_norm_fro(Y)
-        return PolarState(X + ops.scale(Y, 1 / ops.xp.where(size > 0, size, ops.xp.ones_like(size))))
+        return PolarState(X + ops.scale(Y, 1 / ops.positive_or_one(ops.plain_norm_fro(Y))))
 
 
 class PolarResidual:
-    """R = I - G of one state, formed only when somebody looks at it."""
+    """R = I - G / divisor^2 of one state, formed only when somebody looks at it."""
 
-    def __init__(self, problem: PolarProblem, gram: Array, gram_squared: Array | None) -> None:
+    def __init__(
+        self,
+        problem: PolarProblem,
+        gram: Array,
+        gram_squared: Array | None = None,
+        divisor: Scalar | None = None,
+    ) -> None:
         self.problem = problem
         self.gram = gram
         self._gram_squared = gram_squared
+        self._divisor = divisor
         self._matrix: Array | None = None
         self._square: Array | None = None
+
+    @property
+    def scaled_gram(self) -> Array:
+        """G / divisor^2, shape (..., n, n)."""
+        return self.gram if self._divisor is None else self.problem.ops.scale(self.gram, self._divisor**-2)
 
     @property
     def matrix(self) -> Array:
         """R, shape (..., n, n)."""
         if self._matrix is None:  # not cached_property, whose lock torch.compile cannot trace
-            self._matrix = self.problem.ops.add_diagonal(-self.gram, 1.0)
+            self._matrix = self.problem.ops.add_diagonal(-self.scaled_gram, 1.0)
         return self._matrix
 
     def square(self) -> Array:
@@ -176,8 +193,13 @@ class PolarResidual:
 
     def operands(self, h: Polynomial) -> tuple[Polynomial, Array, Array | None]:
         """h, the matrix it is a polynomial in, and the square of that matrix if it is known."""
-        if self._gram_squared is not None and h.degree > 1:
-            return h.in_basis("gram"), self.gram, self._gram_squared
+        if self._divisor is not None:
+            h, factor = h.in_basis("gram"), 1 / self._divisor
+            square, folded = factor * factor, []
+            for c in h.coefficients:
+                folded.append(c * factor)
+                factor = factor * square
+            return Polynomial(tuple(folded), "gram"), self.gram, self._gram_squared if h.degree > 1 else None
         if h.basis == "gram":
             return h, self.gram, None
         return h, self.matrix, self._square

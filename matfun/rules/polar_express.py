@@ -96,6 +96,12 @@ class PolarExpress:
 
     def next(self, view: ResidualView) -> Update:
         """Return the minimax polynomial of this step; the Taylor polynomial once the interval has closed."""
+        key = (self, view.step, view.last, view.lower, view.eps)
+        if key not in _updates:
+            _updates[key] = self._design(view)
+        return _updates[key]
+
+    def _design(self, view: ResidualView) -> Polynomial:
         accurate = view.lower is not None
         lower = self.lower or view.lower or DEFAULT_LOWER
         cushion = self.cushion if self.cushion is not None else ACCURATE_CUSHION if accurate else CUSHION
@@ -107,6 +113,10 @@ class PolarExpress:
         safe = safety > 1 and stage.error > SAFETY_WHILE_ERROR_ABOVE and not view.last
         h = Polynomial(apply_safety(stage.coefficients, safety) if safe else stage.coefficients, basis="gram")
         return h.in_basis("residual") if accurate or stage.error < RESIDUAL_BASIS_BELOW else h
+
+
+_updates: dict[tuple[PolarExpress, int, bool, float | None, float], Polynomial] = {}
+"""What every step of every schedule in use is: a call should not pay again for what depends on no matrix."""
 
 
 @rule("polar-express-published")

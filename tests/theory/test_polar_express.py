@@ -1,5 +1,6 @@
 """Polar Express: the theorems as computations, the published table, cushion, safety and region."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,10 @@ from mpmath import mp
 
 from theory import newton_schulz
 from theory import polar_express as twin
+from theory import polar_express_published as published
 from theory.scalar import image, odd, residual_norm
+
+TAYLOR = newton_schulz.taylor(5)
 
 
 def composed(stages: tuple[twin.Stage, ...], x: Any) -> Any:
@@ -99,7 +103,8 @@ def test_cubic_must_be_recentred_by_its_maximum() -> None:
 @pytest.mark.parametrize("degree", [3, 5, 7, 9])
 @pytest.mark.parametrize("lower", [1e-12, 1e-3, 1 - 1e-6])
 def test_composition_to_fifty_digits(degree: int, lower: float) -> None:
-    coarse, fine = twin.composition(lower, 12, degree), twin.composition(lower, 12, degree, dps=90)
+    steps = 12 if degree < 7 else 6
+    coarse, fine = (twin.composition(lower, steps, degree, dps=dps) for dps in (60, 90))
     with mp.workdps(90):
         for a, b in zip(coarse, fine, strict=True):
             assert abs(a.error / b.error - 1) < mp.mpf(10) ** -50
@@ -109,30 +114,52 @@ def test_composition_to_fifty_digits(degree: int, lower: float) -> None:
 
 def test_ends_in_newton_schulz() -> None:
     stages = twin.composition(0.5, 8, 5)
-    taylor = [float(c) for c in newton_schulz.taylor(5)]
-    first = next(t for t, s in enumerate(stages) if s.error < twin.CUT_OFF) + 1
-    for stage in stages[first:]:
-        assert [float(c) for c in stage.coefficients] == taylor
-        # the Newton-Schulz error is 2^2 (5/8) = 5/2 times the cube
-        spread = 1 - stage.lower if stage.lower < 1 else None
-        assert spread is None or spread < twin.CUT_OFF
-    assert float(stages[first].error / stages[first - 1].error ** 3) == pytest.approx(2.5, rel=1e-6)
+    chosen = twin.polynomials(8, lower=0.5)
+    first = next(t for t, s in enumerate(stages) if s.error < twin.CUT_OFF)
+    assert 0 < first < 7
+    for t, (stage, row) in enumerate(zip(stages, chosen, strict=True)):
+        assert [float(c) for c in row] == [float(c) for c in (stage.coefficients if t < first else TAYLOR)]
+        if t >= first:
+            gap = max(abs(float(c / f - 1)) for c, f in zip(stage.coefficients, TAYLOR, strict=True))
+            # E = (5/8) delta^3, so below the cut-off delta < 6e-6, and coefficients differ by delta^2
+            assert gap < 1e-9
 
 
-def test_safety_spares_the_last_step() -> None:
-    plain = twin.polynomials(6, lower=1e-3)
-    safe = twin.polynomials(6, lower=1e-3, safety=1.01, fixed_steps=6)
-    for t, (p, s) in enumerate(zip(plain, safe, strict=True)):
-        for i, (a, b) in enumerate(zip(p, s, strict=True)):
-            expected = float(a) / (1.01 ** (2 * i + 1) if t < 5 else 1)
-            assert float(b) == pytest.approx(expected, rel=1e-15)
-    assert not twin.converges(safety=1.01, degree=5)
-    assert twin.converges(safety=1.01, fixed_steps=6, degree=5)
-    # with a factor in every step the limit is the fixed point of p(x/1.01), 0.999998
-    s = np.array([0.5])
+def test_composition_goes_on_below_the_cut_off() -> None:
+    errors = [stage.error for stage in twin.composition(0.5, 8, 5)]
+    # minimax, (5/8) of the cube, all the way; Newton-Schulz would give four times as much
+    for before, after in pairwise(errors):
+        if before < 1e-6 and after > twin.EXHAUSTED:
+            assert float(after / before**3) == pytest.approx(0.625, rel=1e-9)
+
+
+def test_safety_ends_with_the_wide_intervals_and_spares_the_last_step() -> None:
+    stages = twin.composition(1e-3, 8, 5)
+    plain = twin.polynomials(8, lower=1e-3)
+    for fixed_steps in (None, 3):
+        safe = twin.polynomials(8, lower=1e-3, safety=1.01, fixed_steps=fixed_steps)
+        factors = []
+        for p, s in zip(plain, safe, strict=True):
+            ratios = [float(a / b) ** (1 / (2 * i + 1)) for i, (a, b) in enumerate(zip(p, s, strict=True))]
+            assert max(ratios) - min(ratios) < 1e-14
+            factors.append(ratios[0])
+        expected = [1.01 if s.error > 0.25 and t + 1 != fixed_steps else 1.0 for t, s in enumerate(stages)]
+        assert factors == pytest.approx(expected, rel=1e-14)
+        assert 1.01 in expected
+        assert 1.0 in expected
+    s = np.array([1e-4, 0.5, 1.0, 1.01])
     for step in range(15):
         s = twin.next_spectrum(s, step, lower=1e-3, safety=1.01)
-    assert s[0] == pytest.approx(0.999998, abs=5e-7)
+    assert max(abs(s - 1)) <= 2**-53
+
+
+def test_safety_in_every_step_would_move_the_limit() -> None:
+    # the fixed point of p(x/1.01) for the Taylor polynomial is 0.999998
+    s = 0.5
+    for _ in range(20):
+        s = odd([float(c) for c in newton_schulz.taylor(5)], s / 1.01)
+    assert s == pytest.approx(0.999998, abs=1e-5)
+    assert abs(s - 1) > 1e-8
 
 
 @pytest.mark.parametrize("options", twin.OPTIONS)
@@ -169,7 +196,7 @@ def test_region_is_sharp(options: dict[str, Any]) -> None:
             mp.mpf(upper) + width,
         ]
         s = np.array([mp.mpf(x) for x in start], dtype=object)
-        for step in range(60):
+        for step in range(120):
             s = twin.next_spectrum(s, step, **options)
             if abs(s[-1]) > 10:
                 s = s[:-1]
@@ -202,3 +229,39 @@ def test_growth_of_a_tiny_value() -> None:
 def test_price() -> None:
     assert twin.price(0, degree=5) == {"gram": 1, "symm": 1, "apply": 1, "thin": 0}
     assert twin.price(0, degree=3)["symm"] == 0
+
+
+def test_published_table_has_a_twin_of_its_own() -> None:
+    assert published.polynomials(10) == [*twin.PUBLISHED, twin.PUBLISHED[-1], twin.PUBLISHED[-1]]
+    s = np.append(np.geomspace(1e-3, 1.0, 301), [1e-6, 0.99999])
+    for step in range(7):
+        s = published.next_spectrum(s, step)
+    assert max(abs(s[:-2] - 1)) == pytest.approx(1.0e-9, rel=0.1)
+    for step in range(7, 20):
+        s = published.next_spectrum(s, step)
+    assert max(abs(s - 1)) <= 2**-52
+    assert published.price(0)["symm"] == 1
+    assert published.converges()
+
+
+def test_region_of_the_published_table_is_sharp() -> None:
+    upper = published.region()[1]
+    assert upper - 1 == pytest.approx(4.1e-6, rel=0.02)
+    with mp.workdps(40):
+        width = mp.mpf(upper - 1) / 1000
+        s = np.array([mp.mpf("1e-5"), upper - width, upper + width], dtype=object)
+        for step in range(30):
+            s = published.next_spectrum(s, step)
+            if abs(s[-1]) > 10:
+                s = s[:-1]
+        assert len(s) == 2
+        assert max(abs(float(x) - 1) for x in s) < 1e-15
+
+
+def test_bound_of_the_published_table() -> None:
+    s = start = np.geomspace(1e-3, 1.0, 2001)
+    for step in range(7):
+        s = published.next_spectrum(s, step)
+        bound = published.residual_bound(start, step + 1)
+        assert bound is not None
+        assert 0.8 * bound <= residual_norm(s) <= bound + 1e-12
