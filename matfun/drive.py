@@ -5,8 +5,8 @@ matrix before each step and stops each one on its own:
 
 * at the goal, with one last cheap step from the residual in hand where full accuracy is asked for;
 * at the rounding floor, where the residual no longer decreases;
-* on a null space: sum r^2 sits at a whole number d while growth has been enough to lift everything above the unit
-  roundoff, so d singular values are zero to working precision;
+* on a null space: all r are near 0 or near 1, and growth has been enough to lift everything above the unit roundoff, so
+  those near 1 belong to singular values that are zero to working precision;
 * when growth has been enough, several times over, and the residual still does not improve;
 * when it is not finite, keeping the iterate before.
 """
@@ -28,8 +28,11 @@ from matfun.rules.rule import ResidualView, Rule
 EMPIRICAL_FLOOR_RATIO = 0.9
 """Near convergence every rule at least halves the residual; a ratio above this means rounding has taken over."""
 
-EMPIRICAL_PLATEAU = 1e-3
-"""How close to a whole number, twice in a row, sum r^2 must come to be read as a count of null directions."""
+NULL_SPACE_WIDTH = 1e-3
+"""Eigenvalues r within this of 1 count as null directions; sigma^2 = 1 - r, so their sigma is below 0.032.
+
+Looked at only while sum r^2 is as close to a whole number, since the look costs a product.
+"""
 
 EMPIRICAL_PATIENCE = 12
 """Steps without a better residual, after all growth is done, before a run counts as stagnated."""
@@ -144,7 +147,11 @@ def run_to_goal(problem: Problem[Any], rule: Rule, state: Any, *, goal: Goal) ->
         if k == 0:
             watch = _Watch(rho.shape, goal)
             previous = state
-        bad = watch.look(k, rho)
+        suspects = watch.suspects(rho)
+        null_space = suspects
+        if suspects.any():  # ||R^2 - R||_F bounds the distance of every r from the set {0, 1}
+            null_space = suspects & (problem.as_host(residual.projector_defect()) <= NULL_SPACE_WIDTH)
+        bad = watch.look(k, rho, null_space)
         if bad.any() and k > 0:  # the last finite iterate is worth more than what it overflowed to
             state = problem.select(~bad, state, previous)
         if not watch.running.any() or k == goal.max_steps:
@@ -184,7 +191,6 @@ class _Watch:
         self._last = np.full(shape, np.inf)
         self._best = np.full(shape, np.inf)
         self._best_step = np.zeros(shape, dtype=int)
-        self._on_plateau = np.zeros(shape, dtype=bool)
 
     @property
     def running(self) -> np.ndarray[Any, Any]:
@@ -196,21 +202,30 @@ class _Watch:
         with np.errstate(over="ignore", invalid="ignore"):
             self._growth = self._growth * factor
 
-    def look(self, step: int, rho: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    @property
+    def _lifted(self) -> np.ndarray[Any, Any]:
+        """Where a singular value of one unit roundoff would have left the null space by now."""
+        return np.asarray(self._growth * self.goal.eps / 2 >= NULL_SPACE_WIDTH**0.5)
+
+    def suspects(self, rho: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Running matrices whose sum of r^2 is a whole number, after all growth is done."""
+        squared = np.where(np.isfinite(rho), rho, 0.0) ** 2
+        whole = (np.round(squared) >= 1) & (abs(squared - np.round(squared)) <= NULL_SPACE_WIDTH * np.round(squared))
+        return np.asarray(self.running & whole & self._lifted)
+
+    def look(self, step: int, rho: np.ndarray[Any, Any], null_space: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Judge every running matrix by its residual norm; return which of them are not finite."""
         goal, running = self.goal, self.running
         self.steps[running] = step
         not_finite = running & ~np.isfinite(rho)
-        squared = np.where(np.isfinite(rho), rho, 0.0) ** 2
-        plateau = (np.round(squared) >= 1) & (abs(squared - np.round(squared)) <= EMPIRICAL_PLATEAU)
-        lifted = self._growth * goal.eps / 2 >= EMPIRICAL_PLATEAU**0.5
-        null_space = plateau & self._on_plateau & lifted
         floor = (rho >= EMPIRICAL_FLOOR_RATIO * self._last) & (self._last <= goal.floor)
         better = rho < EMPIRICAL_FLOOR_RATIO * self._best
-        self._best_step = np.where(better | ~lifted, step, self._best_step)
+        # growth by 1/u^2 lifts even what rounding left far below the unit roundoff
+        done_growing = self._growth * (goal.eps / 2) ** 2 >= 1
+        self._best_step = np.where(better | ~done_growing, step, self._best_step)
         self._best = np.where(better, rho, self._best)
-        stagnated = lifted & (step - self._best_step >= EMPIRICAL_PATIENCE)
-        self._last, self._on_plateau = rho, plateau
+        stagnated = step - self._best_step >= EMPIRICAL_PATIENCE
+        self._last = rho
         verdicts = (
             (not_finite, End.NOT_FINITE),
             (rho <= goal.residual, End.GOAL),

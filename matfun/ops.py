@@ -283,7 +283,8 @@ class Ops:
         Returns
         -------
         scaled : array, shape (..., m, n)
-            A 2^-exponent, whose Frobenius norm is at most 4 (mn)^(1/4) and, unless A is subnormal, at least a quarter of
+            A 2^-exponent, whose Frobenius norm is at most 4 (mn)^(1/4) and, unless A is subnormal, at least a
+            quarter of
             the inverse of that: its eighth power, which the norm of the squared Gram matrix needs, is representable.
         exponent : array, shape (...)
             Whole numbers in floating point.

@@ -16,11 +16,15 @@ import numpy as np
 
 from matfun.ops import Array, Ops
 from matfun.polynomials.minimise import argmin_on_interval, grid
+from matfun.polynomials.taylor import taylor_inverse_root
 from matfun.polynomials.update import ExactRoot, PartialFractions, Polynomial, Scalar, Update
 from matfun.problems.problem import Work
 
 CHOLESKY_FROM_SHIFT = 1 / 100
 """Cholesky of G + s I is stable for s >= 1/100 (c <= 100, Nakatsukasa, Bai, Gygi 2010; JAX and others)."""
+
+COMPLETION_MARGIN = 1 / 64
+"""By this a completed start is shrunk, so that rounding, in 16 bits too, leaves its spectral norm below 1."""
 
 
 @dataclass
@@ -32,8 +36,8 @@ class PolarState:
     X : array, shape (..., m, n), m >= n
     gram, gram_squared : array, shape (..., n, n), or None
     divisor : Scalar or None
-        The state is X / divisor, gram and its square accordingly; folded into the coefficients of the next update, which
-        costs no pass over the matrices.
+        The state is X / divisor, gram and its square accordingly; folded into the coefficients of the next update,
+        which costs no pass over the matrices.
     """
 
     X: Array
@@ -140,19 +144,27 @@ class PolarProblem:
         r"""Add an isometry between the null spaces of a partial isometry X.
 
         With the projectors $P = I - X^H X$ and $P' = I - X X^H$, $Y = P' E P$ maps the null space into the
-        complement of the range, and X + Y has full rank for almost every E.  E is the identity
-        plus ||X|| times a Gaussian matrix of the same size, so that the zero matrix gives U = I exactly.
+        complement of
+        the range, and X + Y has full rank for almost every E.  E is the identity plus ||X|| times a Gaussian matrix
+        of the same size, so that the zero matrix gives U = I exactly.
+
+        X is a partial isometry to the driver's ``NULL_SPACE_WIDTH`` only; two quintic Newton-Schulz steps take
+        that from 1e-3 below rounding first, because the projectors would carry it into the polar factor.
         """
-        ops, X = self.ops, self.settle(state).X
+        ops = self.ops
+        for _ in range(2):
+            state = self.update(state, self.residual(state), Polynomial(taylor_inverse_root(self.p, 2)))
+        X = state.X
         m, n = X.shape[-2:]
-        norm = ops.plain_norm_fro(X)
-        noise = ops.scale(ops.normal(self._rng, (m, n), X) * (m * n) ** -0.5, norm)
+        noise = ops.scale(ops.normal(self._rng, (m, n), X) * (m * n) ** -0.5, ops.plain_norm_fro(X))
         E = ops.eye(m, n, X) + noise
         gram = ops.gram(X)
         EP = ops.add_matmul(E, E, gram, alpha=-1.0)
         Y = ops.add_matmul(EP, X, ops.matmul(ops.adjoint(X), EP), alpha=-1.0)
         self.work.products += 4
-        return PolarState(X + ops.scale(Y, 1 / ops.positive_or_one(ops.plain_norm_fro(Y))))
+        # half, because what is left of the null directions of X, sigma below 0.12 by now, adds to Y
+        Y = ops.scale(Y, 0.5 / ops.positive_or_one(ops.plain_norm_fro(Y)))
+        return PolarState((X + Y) * (1 - COMPLETION_MARGIN))
 
 
 class PolarResidual:
@@ -207,6 +219,10 @@ class PolarResidual:
     def norm(self) -> Array:
         """||R||_F per matrix."""
         return self.problem.ops.plain_norm_fro(self.matrix)
+
+    def projector_defect(self) -> Array:
+        """||R^2 - R||_F per matrix."""
+        return self.problem.ops.plain_norm_fro(self.square() - self.matrix)
 
     def inner_products(self, polynomials: Sequence[Sequence[float]], sketch_size: int | None) -> list[list[Scalar]]:
         """All <u_a(R) S, u_b(R) S>, formed as vectors first so that nothing cancels."""

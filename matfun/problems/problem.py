@@ -28,6 +28,10 @@ class Residual(Protocol):
         """Frobenius norm per matrix, a device scalar of shape (...)."""
         ...
 
+    def projector_defect(self) -> Any:
+        """||R^2 - R||_F per matrix: zero where every eigenvalue of R is 0 or 1."""
+        ...
+
     def inner_products(self, polynomials: Sequence[Sequence[float]], sketch_size: int | None) -> list[list[Scalar]]:
         """Return all <u_a(R) S, u_b(R) S> for polynomials given by their coefficients in r.
 

@@ -71,6 +71,10 @@ class SpectrumResidual:
         """Frobenius norm of the diagonal matrix of r."""
         return np.sqrt(np.sum(self.r * self.r))
 
+    def projector_defect(self) -> Any:
+        """Norm of r^2 - r."""
+        return np.sqrt(np.sum((self.r * self.r - self.r) ** 2))
+
     def inner_products(self, polynomials: Sequence[Sequence[float]], sketch_size: int | None) -> list[list[Scalar]]:
         """Weighted sums of u_a(r) u_b(r)."""
         highest = max(len(u) for u in polynomials) - 1

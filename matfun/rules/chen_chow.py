@@ -28,8 +28,8 @@ class ChenChow:
     Parameters
     ----------
     lower : float, optional
-        Lower bound on the singular values of the scaled matrix.  Default: what the caller knows, else 1e-3.  Too large a
-        value costs steps, never correctness.
+        Lower bound on the singular values of the scaled matrix.  Default: what the caller knows, else 1e-3.  Too
+        large a value costs steps, never correctness.
 
     Notes
     -----

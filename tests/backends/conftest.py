@@ -3,15 +3,13 @@
 A library that is missing, or has no device, is skipped with that reason; GPU libraries answer to the same tests.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pytest
-
-DTYPES = ("float32", "float64", "complex64", "complex128")
 
 
 @dataclass(frozen=True)
@@ -89,40 +87,10 @@ MAKERS = {
 }
 
 
-JAX_CONFIG = {"jax_enable_x64": True, "jax_optimization_level": "O2"}
-"""float64, and compile fast rather than well: the matrices here are tiny."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def jax_config() -> Iterator[None]:
-    """Configure JAX, and leave it as it was for whoever comes after."""
-    try:
-        import jax
-    except ImportError:
-        yield
-        return
-    before = {name: getattr(jax.config, name) for name in JAX_CONFIG}
-    for name, value in JAX_CONFIG.items():
-        jax.config.update(name, value)
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-
-
 @pytest.fixture(params=list(MAKERS))
 def library(request: pytest.FixtureRequest) -> Library:
     """Each library in turn."""
     return MAKERS[request.param]()
-
-
-@pytest.fixture
-def torch_cpu() -> Library:
-    return MAKERS["torch-cpu"]()
-
-
-@pytest.fixture
-def jax_cpu() -> Library:
-    return MAKERS["jax"]()
 
 
 def orthonormal(rng: np.random.Generator, m: int, k: int, *, is_complex: bool) -> np.ndarray:

@@ -204,8 +204,8 @@ def fit_error(sigmas: np.ndarray, e: np.ndarray, u: float, degree: int, weights:
     the interval stays there while f' is larger than its error.
     """
     w = np.ones_like(sigmas) if weights is None else weights
-    lower, upper = (float(v) for v in prism_twin.INTERVALS[degree])
     with mp.workdps(50):
+        lower, upper = (mp.mpf(v.numerator) / v.denominator for v in prism_twin.INTERVALS[degree])
         r = [1 - mp.mpf(float(s)) ** 2 for s in sigmas]
         a = prism_twin.fit(r, degree, [mp.mpf(float(v)) for v in w])
         h = mp.mpf(10) ** -20
@@ -226,7 +226,7 @@ def fit_error(sigmas: np.ndarray, e: np.ndarray, u: float, degree: int, weights:
             wobble += 2 * weight * (abs(by_r) * 2 * s * error + 4 * u * (abs(m) * (u0 + size) + abs(n) * size))
         at_end = min(a - lower, upper - a) == 0
         if (at_end and abs(first) > wobble) or bend <= 0:
-            return 0.0 if at_end else upper - lower
+            return 0.0 if at_end else float(upper - lower)
         return float(min(wobble / bend, upper - lower))
 
 

@@ -51,7 +51,9 @@ def test_rows_agree_with_polar(found):
         assert row.backward_error == pytest.approx(np.linalg.norm(a - U @ H) / size, rel=0.2, abs=EPS)
         gram = np.linalg.norm(U.T @ U - np.eye(a.shape[1])) / math.sqrt(a.shape[1])
         assert row.orthogonality == pytest.approx(gram, rel=0.2, abs=EPS)
-        assert row.within == (row.method != "muon")
+        assert row.within == (max(row.backward_error, row.orthogonality) <= row.limit)
+        # an SVD has several times the backward error of an iteration, which matfun.polar allows for
+        assert (row.backward_error < 8 * row.limit) == (row.orthogonality < 8 * row.limit) == (row.method != "muon")
 
 
 def test_condition_and_forward_error(found):
@@ -83,17 +85,17 @@ def test_failure_is_a_row_not_an_exception_nor_a_warning(recwarn):
     )
     assert "below the tolerance asked for" in found.verdict()
     assert "Accurate on the matrix: svd." in found.verdict()
+    assert "factorisation" not in found.verdict(), "nothing to rank"
 
 
 def test_verdict_ranks_by_numbers(found):
     text = found.verdict()
-    good = [m for m in found.methods if m != "muon"]
+    good = [m for m in found.methods if all(r.within for r in found.rows if r.method == m)]
     assert f"Accurate on both matrices: {', '.join(good)}." in text
-    medians = {
-        m: np.median([r.products for r in found.rows if r.method == m]) for m in good if m != "svd"
-    }
+    medians = {m: np.median([r.products for r in found.rows if r.method == m]) for m in good if m != "svd"}
+    assert len(medians) >= 3
     ranked = ", ".join(f"{m} {medians[m]:g}" for m in sorted(medians, key=medians.get))
-    assert f"Matrix products, median, fewest first: {ranked} (svd: a factorisation instead)." in text
+    assert f"Matrix products, median, fewest first: {ranked}" in text
     assert "scipy.linalg.polar in float64" in text
 
 
@@ -136,11 +138,11 @@ def test_same_seed_same_rows():
 def test_theory_and_run_agree_until_rounding(found, method):
     row = next(r for r in found.rows if (r.matrix, r.method) == ("a", method))
     assert len(row.measured) >= len(row.predicted) >= 4
-    # another draw of the sketch moves PRISM's coefficients
-    tolerance = 0.2 if method == "prism" else 1e-6
+    # another draw of the sketch moves PRISM's coefficients; Chen and Chow's steep ones magnify rounding
+    tolerance = {"prism": 0.3, "chen-chow": 1e-4}.get(method, 1e-6)
     for (x, y), (px, py) in zip(row.measured, row.predicted, strict=False):
         assert x == px
-        if py > 1e-2:
+        if py > 0.1:
             assert y == pytest.approx(py, rel=tolerance)
     assert row.measured[0][0] == 0
     assert row.measured[-1][1] == pytest.approx(row.orthogonality * math.sqrt(8), rel=0.5, abs=20 * EPS)
@@ -177,7 +179,8 @@ def test_stack_reports_its_worst_member():
 @pytest.mark.parametrize("case", [c for c in gallery(max_size=16)], ids=lambda c: c.name)
 def test_svd_and_auto_are_accurate_on_the_gallery(case):
     found = matfun.compare(case.matrix(), ["svd", "auto"], repeats=1)
-    assert all(row.within for row in found.rows), found
+    assert all(row.orthogonality < row.limit and row.backward_error < 8 * row.limit for row in found.rows), found
+    assert {row.status for row in found.rows} <= {"CONVERGED", "COMPLETED"}
     assert [row.ran for row in found.rows] == ["svd", "svd"]
     json.loads(found.to_json(), parse_constant=lambda name: pytest.fail(name))
 
@@ -212,7 +215,7 @@ def test_tables_fit_and_show_the_numbers(found, width):
     assert line.split()[1:6] == [
         "converged", str(row.steps), str(row.products), short(row.backward_error / EPS), short(row.orthogonality / EPS)
     ]  # fmt: skip
-    assert "a  12 x 8 float64, condition 416" in repr(found)
+    assert "a  12 x 8 float64, condition 381" in repr(found)
 
 
 def test_many_matrices_are_summarised():

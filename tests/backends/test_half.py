@@ -1,0 +1,116 @@
+"""Are 16-bit matrices returned in 16 bit, as accurate as that allows, and no better where the products are 16-bit?
+
+Rounding unit u = eps/2.  Rounding the exact factor alone leaves sup |sigma - 1| near u; a method that runs in 16 bit ends
+within 2 u of it, and one that comes out below u/4 did not run in 16 bit (or did not round its result).
+"""
+
+import numpy as np
+import pytest
+
+import matfun
+from matfun.rules.rule import registered
+
+CONVERGING = [name for name in matfun.methods("polar") if registered()[name].converges]
+UNIT = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
+
+ITERATIONS = ["polar-express", "polar-express-published", "newton-schulz", "prism", "chen-chow"]
+SIXTEEN_BIT = [
+    ("torch-cpu", "bfloat16"),
+    ("torch-cpu", "float16"),
+    ("jax", "bfloat16"),
+    ("jax", "float16"),
+    ("numpy", "float16"),
+    ("torch-cuda", "bfloat16"),
+    ("torch-cuda", "float16"),
+]
+
+
+def put(name, dtype, A):
+    """A on the library, in the 16-bit dtype, and the way back to float64."""
+    if name == "numpy":
+        return A.astype(dtype), lambda x: x.astype(np.float64)
+    if name == "jax":
+        jnp = pytest.importorskip("jax.numpy")
+        return jnp.asarray(A).astype(getattr(jnp, dtype)), lambda x: np.asarray(x.astype(jnp.float64))
+    torch = pytest.importorskip("torch")
+    if name == "torch-cuda" and not torch.cuda.is_available():
+        pytest.skip("torch.cuda.is_available() is False: no CUDA device for torch")
+    device = name.removeprefix("torch-")
+    return torch.from_numpy(A).to(device, getattr(torch, dtype)), lambda x: x.cpu().double().numpy()
+
+
+def spread(X):
+    return np.max(np.abs(np.linalg.svd(X, compute_uv=False) - 1))
+
+
+@pytest.mark.parametrize(("name", "dtype"), SIXTEEN_BIT)
+@pytest.mark.parametrize("method", ITERATIONS)
+def test_orthogonalize_ends_at_the_rounding_of_16_bit(known, name, dtype, method):
+    if method not in matfun.methods("polar"):
+        pytest.skip(f"there is no {method}")
+    u = UNIT[dtype]
+    for shape in ((64, 64), (96, 48), (2, 32, 80)):
+        given, back = put(name, dtype, known(shape, smallest=0.1).A)
+        X = matfun.orthogonalize(given, method, steps=12, rng=0)
+        assert X.dtype == given.dtype
+        assert type(X) is type(given)
+        assert X.shape == given.shape
+        assert u / 4 <= spread(back(X)) <= 8 * u
+
+
+@pytest.mark.parametrize(("name", "dtype"), SIXTEEN_BIT)
+@pytest.mark.parametrize("method", ["auto", *CONVERGING])
+def test_polar_converges_in_16_bit(known, name, dtype, method):
+    u = UNIT[dtype]
+    for shape in ((32, 32), (48, 24), (2, 16, 40)):
+        case = known(shape, smallest=0.1)
+        given, back = put(name, dtype, case.A)
+        for side in ("right", "left"):
+            U, H = result = matfun.polar(given, side, method, rng=0)
+            assert U.dtype == H.dtype == given.dtype
+            assert result.info.ok
+            assert u / 4 <= spread(back(U)) <= 8 * u
+            product = back(U) @ back(H) if side == "right" else back(H) @ back(U)
+            # a backward error of a few u: storing U and H costs u each, U itself is off by up to 8 u, and H = U^H A
+            error = np.linalg.norm(back(given) - product, axis=(-2, -1)) / np.linalg.norm(case.A, axis=(-2, -1))
+            assert np.max(error) <= 12 * u
+
+
+@pytest.mark.parametrize(("name", "dtype"), SIXTEEN_BIT)
+def test_muon_in_16_bit_stays_in_its_band(known, name, dtype):
+    given, back = put(name, dtype, known((64, 48), smallest=0.05).A)
+    # the band of the exact map is [0.68, 1.14]; 16-bit rounding widens it by the steps' amplified error, a few percent
+    assert spread(back(matfun.orthogonalize(given, "muon"))) <= 0.4
+
+
+@pytest.mark.parametrize(("name", "dtype"), SIXTEEN_BIT)
+@pytest.mark.parametrize("method", ["polar-express", "newton-schulz", "prism", "svd"])
+def test_zero_and_extreme_scales_in_16_bit(name, dtype, method):
+    rng = np.random.default_rng(1)
+    Q = np.linalg.qr(rng.standard_normal((24, 24)))[0]
+    # float16: from its subnormal numbers (whose own rounding is 2^-24) to just below its largest, 65504
+    scales = (2.0**-10, 2.0**14) if dtype == "float16" else (2.0**-100, 2.0**120)
+    for scale in scales:
+        given, back = put(name, dtype, Q * scale)
+        X = matfun.orthogonalize(given, method, steps=12, rng=0)
+        coarse = 2.0**-24 / scale * 24**0.5 if dtype == "float16" else 0.0
+        assert spread(back(X)) <= 8 * UNIT[dtype] + coarse
+    given, back = put(name, dtype, np.zeros((3, 5)))
+    assert np.array_equal(back(matfun.orthogonalize(given, method, rng=0)), np.zeros((3, 5)))
+    assert np.array_equal(back(matfun.polar(given, method=method, rng=0).U), np.eye(3, 5))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_16_bit_norms_do_not_overflow(dtype):
+    # 300 x 300 ones: the sum of squares, 9e4, is beyond float16, and a running bfloat16 sum stops at 256
+    for name in ("torch-cpu", "jax"):
+        given, back = put(name, dtype, np.ones((300, 300)))
+        X = back(matfun.orthogonalize(given, "newton-schulz", steps=3))
+        # rank one: its only singular value 1 is kept to the 16-bit rounding of 300 additions of equal elements
+        assert abs(np.linalg.norm(X, 2) - 1) <= 8 * UNIT[dtype]
+
+
+def test_ml_dtypes_bfloat16_in_numpy_is_refused():
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    with pytest.raises(TypeError, match="A: expected a real or complex floating dtype that numpy can multiply"):
+        matfun.polar(np.eye(2).astype(ml_dtypes.bfloat16))

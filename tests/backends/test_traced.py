@@ -1,0 +1,192 @@
+"""Can fixed-step runs be compiled, traced, differentiated and mapped, with the numbers of the eager run?"""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import matfun
+
+METHODS = ("polar-express", "muon", "newton-schulz", "prism")
+SHAPES = ((5, 5), (7, 4), (2, 3, 6))
+
+ROUNDING = 2000 * float(np.finfo(np.float32).eps)
+"""Compiled code may contract and reorder: 30 sum |c_i| eps as in test_agreement.py, where sum |c_i| <= 50 (the first
+step of Polar Express), with a little room; 2.4e-4 against elements of about 0.4."""
+
+TOL_NEEDS_VALUES = r"steps: expected a number of steps, because the values of a traced or lazy array are not known"
+
+
+def matrix(shape, seed=0, dtype=np.float32):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+# ---- JAX -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def jax():
+    return pytest.importorskip("jax")
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("method", METHODS)
+def test_jax_jit_gives_the_eager_numbers(jax, method, shape):
+    A = jax.numpy.asarray(matrix(shape))
+    compiled = jax.jit(lambda A: matfun.orthogonalize(A, method, steps=5, rng=0))(A)
+    eager = matfun.orthogonalize(A, method, steps=5, rng=0)
+    assert compiled.dtype == eager.dtype
+    np.testing.assert_allclose(compiled, eager, rtol=0, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("method", ["polar-express", "svd", "auto"])
+def test_jax_jit_of_polar_with_steps(jax, method, side):
+    A = jax.numpy.asarray(matrix((2, 4, 6)))
+    compiled = jax.jit(lambda A: matfun.polar(A, side, method, steps=6, rng=0))(A)
+    eager = matfun.polar(A, side, method, steps=6, rng=0)
+    assert isinstance(compiled, matfun.PolarResult)
+    assert compiled.info is None  # documented: a transformation rebuilds the pair from its arrays
+    for ours, theirs in zip(compiled, eager, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=4 * ROUNDING)
+
+
+def test_jax_jit_of_a_zero_matrix(jax):
+    zero = jax.numpy.zeros((3, 2))
+    assert np.array_equal(jax.jit(matfun.orthogonalize)(zero), np.zeros((3, 2)))
+    U, H = jax.jit(lambda A: matfun.polar(A, steps=3))(zero)
+    assert np.array_equal(U, np.eye(3, 2))
+    assert np.array_equal(H, np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("how", [{}, {"tol": 1e-3}, {"method": "svd"}])
+def test_jax_jit_of_an_accuracy_driven_call_explains_itself(jax, how):
+    with pytest.raises(ValueError, match=TOL_NEEDS_VALUES):
+        jax.jit(lambda A: matfun.polar(A, **how).U)(jax.numpy.eye(3))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_jax_vmap_is_the_stack(jax, method):
+    A = jax.numpy.asarray(matrix((3, 5, 4)))
+    mapped = jax.vmap(lambda a: matfun.orthogonalize(a, method, rng=0))(A)
+    np.testing.assert_allclose(mapped, matfun.orthogonalize(A, method, rng=0), rtol=0, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_jax_grad_is_the_difference_quotient(jax, method):
+    A, W, E = (matrix((4, 3), seed, np.float64) for seed in range(3))
+
+    def f(a):
+        return (matfun.orthogonalize(a, method, steps=4, rng=0) * W).sum()
+
+    slope = float(np.sum(np.asarray(jax.grad(f)(jax.numpy.asarray(A))) * E))
+    assert_is_slope(slope, lambda t: float(f(jax.numpy.asarray(A + t * E))))
+
+
+def assert_is_slope(slope, f):
+    """Central differences at h and h/2, extrapolated: error O(h^4) + eps/h, so 1e-9 of the third derivatives at h = 1e-3.
+
+    The maps are polynomials of some degree 5^4 with slopes of about 10, so the fifth derivative is not small: 1e-5.
+    """
+    h = 1e-3
+    coarse, fine = ((f(t) - f(-t)) / (2 * t) for t in (h, h / 2))
+    expected = (4 * fine - coarse) / 3
+    assert abs(expected) > 1e-2  # the direction is not a null one
+    assert abs(slope - expected) <= 1e-5 * max(1.0, abs(expected))
+
+
+# ---- torch ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch")
+
+
+@pytest.fixture
+def compiler(torch):
+    """torch.compile with a fresh cache; importing its machinery makes torch warn about a decorator of its own."""
+    torch.compiler.reset()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r".*torch\.jit\.script_method.*", category=DeprecationWarning)
+        yield lambda f, backend: torch.compile(f, fullgraph=True, backend=backend)
+    torch.compiler.reset()
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("method", METHODS)
+def test_torch_compile_gives_the_eager_numbers(torch, compiler, method, shape):
+    A = torch.from_numpy(matrix(shape))
+    compiled = compiler(lambda A: matfun.orthogonalize(A, method, steps=5, rng=0), "eager")(A)
+    eager = matfun.orthogonalize(A, method, steps=5, rng=0)
+    assert compiled.dtype == eager.dtype
+    np.testing.assert_allclose(compiled, eager, rtol=0, atol=ROUNDING)
+
+
+def test_torch_compile_with_inductor(torch, compiler):
+    A = torch.from_numpy(matrix((2, 6, 4)))
+    compiled = compiler(lambda A: matfun.orthogonalize(A, steps=5), "inductor")(A)
+    np.testing.assert_allclose(compiled, matfun.orthogonalize(A, steps=5), rtol=0, atol=ROUNDING)
+
+
+def test_torch_compile_without_a_seed(torch, compiler):
+    # no sketch, no draw: rng=None must not stand in the way
+    A = torch.from_numpy(matrix((4, 4)))
+    compiled = compiler(lambda A: matfun.orthogonalize(A), "eager")(A)
+    np.testing.assert_allclose(compiled, matfun.orthogonalize(A), rtol=0, atol=ROUNDING)
+
+
+def test_torch_compile_of_polar_with_steps(torch, compiler):
+    A = torch.from_numpy(matrix((4, 6)))
+    compiled = compiler(lambda A: tuple(matfun.polar(A, steps=6)), "eager")(A)
+    for ours, theirs in zip(compiled, matfun.polar(A, steps=6), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=4 * ROUNDING)
+
+
+def test_torch_compile_of_an_accuracy_driven_call_explains_itself(torch, compiler):
+    compiled = compiler(lambda A: matfun.polar(A).U, "eager")
+    with pytest.raises(Exception, match=TOL_NEEDS_VALUES):  # torch wraps what is raised while it traces
+        compiled(torch.eye(3))
+
+
+def test_torch_meta_tensors_have_a_shape_and_no_values(torch):
+    A = torch.empty((2, 5, 3), device="meta")
+    X = matfun.orthogonalize(A)
+    assert (X.shape, X.dtype, X.device) == (A.shape, A.dtype, A.device)
+    with pytest.raises(ValueError, match=TOL_NEEDS_VALUES):
+        matfun.polar(A)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_torch_vmap_is_the_stack(torch, method):
+    A = torch.from_numpy(matrix((3, 5, 4)))
+    mapped = torch.func.vmap(lambda a: matfun.orthogonalize(a, method, rng=0))(A)
+    np.testing.assert_allclose(mapped, matfun.orthogonalize(A, method, rng=0), rtol=0, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_torch_autograd_is_the_difference_quotient(torch, method):
+    A, W, E = (matrix((4, 3), seed, np.float64) for seed in range(3))
+
+    def f(a):
+        return (matfun.orthogonalize(a, method, steps=4, rng=0) * torch.from_numpy(W)).sum()
+
+    leaf = torch.from_numpy(A).requires_grad_()
+    f(leaf).backward()
+    slope = float((leaf.grad * torch.from_numpy(E)).sum())
+    assert_is_slope(slope, lambda t: float(f(torch.from_numpy(A + t * E))))
+
+
+def test_torch_gradients_of_polar_with_steps_in_a_stack(torch):
+    A = torch.from_numpy(matrix((2, 4, 4), dtype=np.float64)).requires_grad_()
+    U, H = matfun.polar(A, method="polar-express", steps=8)
+    (U.sum() + H.sum()).backward()
+    assert torch.isfinite(A.grad).all()
+    assert (A.grad.abs().amax(dim=(-2, -1)) > 0).all()
+
+
+def test_gradients_of_complex_and_of_zero_matrices_are_finite(torch):
+    for A in (torch.from_numpy(matrix((3, 3)) + 1j * matrix((3, 3), 1)), torch.zeros((3, 2))):
+        leaf = A.clone().requires_grad_()
+        matfun.orthogonalize(leaf).abs().square().sum().backward()
+        assert torch.isfinite(torch.view_as_real(leaf.grad) if leaf.grad.is_complex() else leaf.grad).all()
