@@ -8,11 +8,13 @@ No verb modifies its arguments; only ``as_host`` may wait for a device.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import floor, log2
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from matfun.polynomials.minimise import argmin_on_interval, grid
 from matfun.polynomials.update import Polynomial, Scalar
 
 API_VERSION = 1
@@ -225,6 +227,11 @@ class Ops:
         P = self.polynomial(S, h.coefficients, square)
         return self.add_matmul(X, X, P, beta=h.coefficients[0])
 
+    def argmin(self, coefficients: Sequence[Array], lower: float, upper: float) -> Array:
+        """Minimiser over [lower, upper] of a polynomial with device coefficients, left on the device."""
+        points = self.from_host(grid(lower, upper), coefficients[0])
+        return argmin_on_interval(self.xp, coefficients, points, lower, upper)
+
     # ---- factorisations ----------------------------------------------------------------------
 
     def svd(self, X: Array) -> tuple[Array, Array, Array]:
@@ -305,7 +312,11 @@ class Ops:
         exponent : array, shape (...)
             Whole numbers in floating point, of modulus at most ``exponent_limit``.
         """
-        return self.scale(A, self.xp.pow(self.xp.full_like(exponent, 2.0), exponent))
+        return self.scale(A, self.power_of_two(exponent))
+
+    def power_of_two(self, exponent: Array) -> Array:
+        """2^exponent, exactly."""
+        return self.xp.pow(self.xp.full_like(exponent, 2.0), exponent)
 
     def positive_or_one(self, x: Array) -> Array:
         """Non-negative x with its zeros replaced by 1: a divisor that leaves zero matrices alone."""
@@ -314,8 +325,7 @@ class Ops:
     def norm_fro(self, X: Array) -> Array:
         """Frobenius norm per matrix, shape (...); no over- or underflow on the way to it."""
         scaled, exponent = self.prescale(X)
-        norm = self.plain_norm_fro(scaled)
-        return self.times_power_of_two(norm[..., None, None], exponent)[..., 0, 0]
+        return self.plain_norm_fro(scaled) * self.power_of_two(exponent)
 
     def plain_norm_fro(self, X: Array) -> Array:
         """Frobenius norm per matrix of an X whose elements are around 1, in one pass."""

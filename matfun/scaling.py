@@ -36,7 +36,7 @@ class Scaled:
 
     def divisor(self, ops: Ops) -> Scalar:
         """Divisor of A itself, shape (...)."""
-        return ops.times_power_of_two(self.norm[..., None, None], self.exponent)[..., 0, 0]
+        return self.norm * ops.power_of_two(self.exponent)
 
 
 def scale_to_unit(problem: PolarProblem, A: Array, *, wide: bool, forms_square: bool) -> Scaled:

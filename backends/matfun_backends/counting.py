@@ -99,6 +99,8 @@ _INNER = [
     "supports",
     "compute_dtype",
     "is_complex",
+    "argmin",
+    "power_of_two",
     "is_16bit",
     "is_narrow_range",
     "is_traced",

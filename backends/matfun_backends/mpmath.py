@@ -12,6 +12,7 @@ import numpy as np
 
 from matfun.ops import API_VERSION as API_VERSION
 from matfun.ops import Array, Ops
+from matfun.polynomials.minimise import argmin_on_interval, grid
 
 
 class _Namespace:
@@ -19,6 +20,7 @@ class _Namespace:
 
     bool = np.bool_
 
+    zeros_like = staticmethod(lambda x: np.full(np.shape(x), mpmath.mpf(0), dtype=object))
     where = staticmethod(np.where)
     concat = staticmethod(np.concatenate)
     broadcast_to = staticmethod(np.broadcast_to)
@@ -84,6 +86,19 @@ class MpmathOps(Ops):
 
     def times_power_of_two(self, A: Array, exponent: Array) -> Array:  # noqa: ARG002
         return A
+
+    def power_of_two(self, exponent: Array) -> Any:  # noqa: ARG002
+        return 1.0
+
+    def argmin(self, coefficients: Any, lower: float, upper: float) -> Array:
+        # in double precision: any coefficient near the minimiser is as good as the minimiser
+        found = argmin_on_interval(
+            np, [np.asarray(c, dtype=np.float64) for c in coefficients], np.asarray(grid(lower, upper)), lower, upper
+        )
+        return self.from_host(found, None)
+
+    def dot(self, X: Array, Y: Array) -> Array:
+        return np.asarray(np.vectorize(mpmath.re, otypes=[object])(np.sum(np.conj(X) * Y, axis=(-2, -1))))
 
     def positive_or_one(self, x: Array) -> Array:
         return x + (x <= 0)

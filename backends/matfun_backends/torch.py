@@ -94,8 +94,8 @@ class TorchOps(Ops):
         exponent = (torch.log2(size).floor() + half_size(A)).clamp(-limit, limit)
         return self.times_power_of_two(A, -exponent), exponent
 
-    def times_power_of_two(self, A: Array, exponent: Array) -> Array:
-        return self.scale(A, torch.exp2(exponent))
+    def power_of_two(self, exponent: Array) -> Array:
+        return torch.exp2(exponent)
 
     def positive_or_one(self, x: Array) -> Array:
         return x + (x <= 0)

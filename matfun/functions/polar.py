@@ -168,8 +168,11 @@ class _AccurateRun:
         finite: np.ndarray[Any, Any],
     ) -> None:
         ops, A = given.ops, given.A
-        if not finite.all():  # the identity stands in, so that bad matrices disturb no factorisation of the stack
-            keep = ops.from_host(finite, A, ops.xp.bool)
+        self.zero = np.asarray(ops.as_host(ops.max_abs(A)) == 0)
+        self.usable = finite & ~self.zero
+        if not self.usable.all():
+            # The identity stands in: bad matrices disturb no factorisation of the stack, zero ones need no steps.
+            keep = ops.from_host(self.usable, A, ops.xp.bool)
             given = replace(given, A=ops.select(keep, A, ops.eye(A.shape[-2], A.shape[-1], A)))
         self.given, self.side, self.certificate, self.rng, self.finite = given, side, certificate, rng, finite
         small, eps = min(A.shape[-2:]), ops.eps(A.dtype)
@@ -187,9 +190,8 @@ class _AccurateRun:
         U = begin.orient(outcome.state)
         H = _hermitian_factor(ops, begin.scaled.A, U, self.side)
         proof = certify(ops, begin.scaled.A, U, H, self.side, self.certificate, self.rng)
-        if not self.finite.all():
-            keep = ops.from_host(self.finite, U, ops.xp.bool)
-            U, H = (ops.select(keep, Y, ops.xp.full_like(Y, float("nan"))) for Y in (U, H))
+        U, H = self._replace_unusable(U, H)
+        residual = np.where(self.usable, outcome.residual, np.where(self.zero, 0.0, np.nan))
         work = begin.problem.work
         info = Info(
             plain(self._status(outcome, completed, proof)),
@@ -198,12 +200,23 @@ class _AccurateRun:
             plain(outcome.steps),
             work.products,
             work.thin,
-            plain(outcome.residual),
+            plain(residual),
             proof,
             begin.scaled.divisor(ops),
             outcome.history,
         )
         return _pair(given, begin, U, H, info)
+
+    def _replace_unusable(self, U: Array, H: Array) -> tuple[Array, Array]:
+        """Give zero matrices the identity and a zero H, and matrices that are not finite NaN."""
+        ops = self.given.ops
+        if self.usable.all():
+            return U, H
+        keep, zero = (ops.from_host(mask, U, ops.xp.bool) for mask in (self.usable, self.zero))
+        nan = float("nan")
+        U_else = ops.select(zero, ops.eye(U.shape[-2], U.shape[-1], U), ops.xp.full_like(U, nan))
+        H_else = ops.select(zero, ops.xp.zeros_like(H), ops.xp.full_like(H, nan))
+        return ops.select(keep, U, U_else), ops.select(keep, H, H_else)
 
     def _status(self, outcome: Outcome, completed: np.ndarray[Any, Any], proof: Certificate) -> np.ndarray[Any, Any]:
         ends = outcome.ends
@@ -218,6 +231,7 @@ class _AccurateRun:
         status[reached] = Status.INACCURATE
         status[reached & accurate] = Status.CONVERGED
         status[reached & accurate & completed] = Status.COMPLETED
+        status[self.zero] = Status.COMPLETED
         status[~self.finite] = Status.NOT_FINITE
         return status
 

@@ -67,9 +67,10 @@ def progress_bar() -> Iterator[Any]:
 
 def save_figure(draw: Any, subject: Any, path: str, out: Console) -> None:
     """Draw, write and tell where."""
+    figure = draw(subject)
     try:
-        plots.save(draw(subject), path)
-    except (OSError, ModuleNotFoundError) as error:
+        plots.save(figure, path)
+    except (OSError, ValueError) as error:  # an unknown format is a ValueError
         raise ValueError(f"--plot: {error}") from error
     out.print(f"Figure: {path}", markup=False, soft_wrap=True)
 

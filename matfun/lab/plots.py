@@ -100,7 +100,7 @@ def convergence(found: Comparison, ax: Any = None, *, matrices: Sequence[str] | 
             return ax.figure
         columns = min(2, len(chosen))
         rows = math.ceil(len(chosen) / columns)
-        figure = figure_class(figsize=(4.6 * columns if columns > 1 else 6.5, 2.9 * rows + 1.0), layout="constrained")
+        figure = figure_class(figsize=(4.6 * columns if columns > 1 else 6.5, 2.6 * rows + 1.0), layout="constrained")
         axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
         for panel, name in zip(axes.flat, chosen, strict=False):
             _panel(panel, curves[name], looks)
@@ -182,7 +182,7 @@ def _legend(figure: Any, looks: dict[str, tuple[str, str]], found: Comparison, c
     handles = [
         Line2D([], [], color=colour, marker=marker, markersize=5, linewidth=1.0) for colour, marker in looks.values()
     ]
-    labels = [m if asked[m] == "full accuracy" else f"{m}, {asked[m]}" for m in looks]
+    labels = [m if asked[m] == "full accuracy" else f"{m}, {asked[m].removesuffix(' (customary)')}" for m in looks]
     handles += [Line2D([], [], color="0.3", marker="o", linestyle="none", markersize=5)]
     handles += [Line2D([], [], color="0.3", linewidth=1.0)]
     labels += ["measured", "theory (matfun.simulate)"]

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from matfun.ops import Array, Ops
-from matfun.polynomials.minimise import argmin_on_interval, grid
 from matfun.polynomials.taylor import taylor_inverse_root
 from matfun.polynomials.update import ExactRoot, PartialFractions, Polynomial, Scalar, Update
 from matfun.problems.problem import Work
@@ -252,6 +251,4 @@ class PolarResidual:
 
     def argmin(self, coefficients: Sequence[Scalar], lower: float, upper: float) -> Scalar:
         """Minimiser per matrix, left on the device."""
-        ops = self.problem.ops
-        points = ops.from_host(grid(lower, upper), coefficients[0])
-        return argmin_on_interval(ops.xp, coefficients, points, lower, upper)
+        return self.problem.ops.argmin(coefficients, lower, upper)

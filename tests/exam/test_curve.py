@@ -53,41 +53,64 @@ SIZE = 2 + N**0.5
 """Norm of the rounding error of a product of order n in units of u times the norms of its factors, in walk.carried."""
 
 
+SEEN = 0.02
+"""A curve counts as predicted while the allowance is below this part of the residual.
+
+Where a schedule has steep polynomials, values around 1 are thrown about until the interval closes; that amplifies rounding
+by the product of the slopes, and no theory can say where in the interval a value is then.  There only the step from
+one measured spectrum to the next is compared.
+"""
+
+
 def judge(measured, spectra, updates, form, u, weights=None, size=SIZE, first_error=None):
-    """Compare residuals with a predicted curve, step by step; return the allowances."""
+    """Compare residuals with a predicted curve, step by step while it can be predicted; return how many steps were."""
     e = np.full(len(spectra[0]), (size * u) if first_error is None else first_error)
-    allowances = []
     for step, (rho, sigmas) in enumerate(zip(measured, spectra, strict=False)):
         allowed = residual_error(sigmas, e, u, size)
         predicted = residual_of(sigmas)
+        if allowed > SEEN * predicted > SEEN * 1e-2:
+            return step
         assert abs(float(rho) - predicted) <= allowed, (step, float(rho), predicted, allowed)
-        allowances.append(allowed)
         if step < len(updates):
             e = carried(form, updates[step], sigmas, e, u, size, weights, step)
-    return np.array(allowances)
+    return len(measured)
 
 
-def not_vacuous(allowances, spectra, u):
-    """While there is something to measure, the allowance is a small part of it: at most 1e3 u kappa, here below 1 %."""
-    predicted = np.array([residual_of(s) for s in spectra[: len(allowances)]])
-    large = predicted > 1e-2
-    assert large.any()
-    assert (allowances[large] <= 2e-2 * predicted[large]).all()
+LAPACK = 3 * N * EPS
+"""Error of singular values computed in float64: a modest multiple of n eps ||X||_2 (LAPACK Users' Guide, sec. 4.9)."""
+
+
+def judge_each_step(measured, spectra, updates, form, u):
+    """Compare every measured spectrum with the twin's image of the one before."""
+    for step, h in enumerate(updates):
+        sigmas = spectra[step]
+        moved = form.move(sigmas, step)
+        before = np.full(len(sigmas), LAPACK * np.max(sigmas))
+        e = carried(form, h, sigmas, before, u, SIZE, None, step) + LAPACK * np.max(spectra[step + 1])
+        off = np.abs(np.sort(moved)[::-1] - spectra[step + 1])
+        assert (off <= np.max(e)).all(), (step, np.max(off), np.max(e))
+        # the measured norm is that of the measured spectrum: the residual is formed as it says
+        allowed = residual_error(sigmas, before, u, SIZE)
+        assert abs(measured[step] - residual_of(sigmas)) <= allowed
+        # at most some hundred roundings of a value around 1, more only where a fit is ill conditioned
+        assert form.is_fitted or np.max(e) <= 3000 * u
 
 
 def walk_one_step_at_a_time(form, rule, library, A, steps, eps, rng=None):
-    """Residual norms before the first and after every step, and the updates."""
+    """Residual norms and spectra before the first and after every step, and the updates."""
     problem = PolarProblem(library.ops(A), rng)
     state = PolarState(A)
-    norms, updates = [], []
+    norms, updates, spectra = [], [], []
     for step in range(steps + 1):
+        X = library.get(state.X)
+        spectra.append(np.linalg.svd(X.astype(np.result_type(X.dtype, np.float64)), compute_uv=False))
         residual = problem.residual(state)
         norms.append(float(library.get(residual.norm())))
         if step < steps:
             h = rule.next(form.view(step, eps, residual))
             state = problem.update(state, residual, h)
             updates.append(on_host(h))
-    return norms, updates
+    return norms, spectra, updates
 
 
 def steps_to_converge(form, sigmas, most=60):
@@ -119,14 +142,16 @@ def test_every_library_has_the_predicted_residuals(form, library_name, dtype):
 def _compare(form, dtype, kind, shape, library_name):
     library = library_called(library_name)
     eps = float(np.finfo(dtype).eps)
+    if not form.survives(eps / 2):
+        pytest.skip(f"the region of this form ends at 1 + {form.region()[1] - 1:.1g}, within the rounding of {dtype}")
     sigmas = spectra(KAPPA[dtype])[kind]
     is_complex = np.dtype(dtype).kind == "c"
     A = with_singular_values(sigmas, *shape, 1, complex_=is_complex).astype(dtype)
     steps = steps_to_converge(form, sigmas)
-    predicted = curve(form, sigmas, steps)
-    measured, updates = walk_one_step_at_a_time(form, form.rule, library, library.put(A), steps, eps)
-    allowances = judge(measured, predicted, updates, form, eps / 2)
-    not_vacuous(allowances, predicted, eps / 2)
+    measured, found, updates = walk_one_step_at_a_time(form, form.rule, library, library.put(A), steps, eps)
+    judge_each_step(measured, found, updates, form, eps / 2)
+    seen = judge(measured, curve(form, sigmas, steps), updates, form, eps / 2)
+    assert seen >= min(len(measured), 5 if eps < 1e-10 else 3)
 
 
 @each_form
@@ -137,14 +162,17 @@ def test_simulate_is_the_twin(form, kind):
     result = matfun.simulate(form.rule, sigmas, steps=steps)
     predicted = curve(form, sigmas, steps)
     e = np.zeros(N)
-    for step in range(steps + 1):
-        assert (np.abs(result.sigmas[step] - predicted[step]) <= e + 4 * EPS * predicted[step]).all()
-        if step < steps:
-            # 4 roundings a step without norms, as in test_map, and those of the recursion of a schedule
-            h = result.updates[step]
-            local = (4 + step * ("lower" in form.options)) * EPS / 2 * gain(h, predicted[step])
-            e = carried(form, h, predicted[step], e, EPS / 2, 0.0, None, step) + local
-    assert np.max(e) < 1e-2
+    for step in range(steps):
+        # 4 roundings a step without norms, as in test_map, and those of the recursion of a schedule
+        h, ulps = result.updates[step], 4 + step * ("lower" in form.options)
+        before = result.sigmas[step]
+        local = ulps * EPS / 2 * gain(h, before)
+        once = carried(form, h, before, 0 * e, EPS / 2, 0.0, None, step) + local
+        assert (np.abs(result.sigmas[step + 1] - form.move(before, step)) <= once).all()
+        local = ulps * EPS / 2 * gain(h, predicted[step])
+        e = carried(form, h, predicted[step], e, EPS / 2, 0.0, None, step) + local
+        assert (np.abs(result.sigmas[step + 1] - predicted[step + 1]) <= e + 4 * EPS * predicted[step + 1]).all()
+        assert step >= 8 or np.max(e) < 1e-2
     assert result.residuals[0] == pytest.approx(residual_of(sigmas), rel=1e-14)
     assert result.errors[-1] == np.max(np.abs(result.sigmas[-1] - 1))
 
@@ -201,8 +229,8 @@ def _compare_polar(method, name, options, dtype, shape, kind, library_name):
     assert info.steps == len(info.history.updates) == len(residuals) - 1 + polished
     predicted = curve(form, scaled, len(residuals) - 1)
     updates = [on_host(h) for h in info.history.updates[: len(residuals) - 1]]
-    allowances = judge(residuals, predicted, updates, form, u, size=2 * SIZE)
-    not_vacuous(allowances, predicted, u)
+    seen = judge(residuals, predicted, updates, form, u, size=2 * SIZE)
+    assert seen >= min(len(residuals), 5 if u < 1e-10 else 3)
     assert float(info.residual) == float(residuals[-1])
     # it stops in the first step whose residual is at most sqrt(eps)/2, and polishes once
     assert polished
@@ -225,7 +253,7 @@ def test_orthogonalize_follows_the_twin(form):
     got = np.linalg.svd(X, compute_uv=False)
     want = np.sort(predicted[-1])[::-1]
     assert (np.abs(got - want) <= np.max(e) + 4 * EPS).all()
-    assert np.max(e) < 1e-6
+    assert np.max(e) < 1e-4
 
 
 # ---- a Gaussian sketch ---------------------------------------------------------------------------
@@ -249,11 +277,11 @@ def test_sketched_fit_is_the_weighted_fit(library_name, degree, columns):
     form = Form(f"prism-{degree}-{columns}", prism_twin, {"degree": degree, "weights": tuple(weights)}, None)
     rule = Prism(degree, sketch_size=columns)
     steps = 14
-    measured, updates = walk_one_step_at_a_time(form, rule, library, library.put(A), steps, EPS, rng=11)
+    measured, _, updates = walk_one_step_at_a_time(form, rule, library, library.put(A), steps, EPS, rng=11)
     predicted = curve(form, sigmas, steps)
     # the singular vectors that give the weights are known to eps / gap only, with gaps of 1e-4 at least
-    allowances = judge(measured, predicted, updates, form, EPS / 2, np.array(weights), first_error=1e-12)
-    not_vacuous(allowances, predicted, EPS / 2)
+    seen = judge(measured, predicted, updates, form, EPS / 2, np.array(weights), first_error=1e-12)
+    assert seen == steps + 1
 
 
 @pytest.mark.parametrize(("degree", "columns"), SKETCHED)

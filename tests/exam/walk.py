@@ -27,6 +27,9 @@ from matfun.providers import ops_for
 from matfun.rules.rule import ResidualView, registered
 from theory import prism as prism_twin
 
+EMPIRICAL_LAPACK = 4.0
+"""Loss of orthogonality of LAPACK's singular vectors, in units of that of one product."""
+
 DTYPES = ("float32", "float64", "complex64", "complex128")
 
 NOT_OF_THE_TWIN = {"prism": {"sketch_size": None}}
@@ -68,6 +71,10 @@ class Form:
 
     def region(self) -> tuple[float, float]:
         return self.twin.region(**self.options)
+
+    def survives(self, u: float) -> bool:
+        """Whether rounding of relative size u cannot push a value out of the region, which may end just above 1."""
+        return self.region()[1] - 1 > 1e4 * u
 
     @property
     def is_fitted(self) -> bool:
@@ -168,7 +175,7 @@ def gain(h: Any, x: np.ndarray) -> np.ndarray:
     Where the step has degree 5 and is evaluated by completing the square, c_1^2 / (4 c_2) comes in addition.
     """
     if isinstance(h, ExactRoot):
-        return np.ones_like(x)  # orthonormal factors: no amplification
+        return np.full_like(x, EMPIRICAL_LAPACK)
     sums = []
     for basis in ("residual", "gram"):
         c = coefficients_of(on_host(h).in_basis(basis))
@@ -249,8 +256,8 @@ def residual_of(sigmas: np.ndarray) -> float:
 
 
 def residual_error(sigmas: np.ndarray, e: np.ndarray, u: float, size: float) -> float:
-    """Allowed error of that norm: 2 sigma e per value, and the rounding of the Gram product of n columns."""
-    rounding = size * u * float(np.max(sigmas)) ** 2 * len(sigmas) ** 0.5
+    """Allowed error of that norm: 2 sigma e per value, and the rounding of I - X^H X with n columns."""
+    rounding = size * u * max(1.0, float(np.max(sigmas)) ** 2) * len(sigmas) ** 0.5
     return float(np.linalg.norm(2 * sigmas * e + e * e)) + rounding
 
 

@@ -13,6 +13,7 @@ import matfun
 from matfun.lab import environment
 from matfun.lab.cli import app
 from matfun.lab.load import convert, gallery_for, load
+from matfun.lab.recorded import recorded
 from matfun.lab.spectra import gaussian
 
 SMALL = gaussian(6, 4, 0)
@@ -72,12 +73,16 @@ def test_json_and_plot_to_files(run, tmp_path):
     assert "Figure: curve.svg" in result.stdout
 
 
-def test_shipped_matrices_are_the_default(run):
-    result = run("compare", "--method", "svd", "--repeats", "1", "--no-plot")
+def test_shipped_matrices_are_the_default(run, monkeypatch):
+    shipped = dict(list(recorded("momentum").items())[:5])
+    monkeypatch.setattr("matfun.lab.cli.recorded", lambda: shipped)
+    result = run("compare", "--method", "prism", "--repeats", "1", "--no-plot", "--json", "found.json")
     assert result.exit_code == 0
-    assert "of 26" in result.stdout
-    assert "26 converged" in result.stdout
-    assert "Accurate on all 26 matrices: svd." in result.stdout
+    with open("found.json", encoding="utf-8") as stream:
+        rows = strict(stream.read())["rows"]
+    assert [(row["matrix"], row["shape"]) for row in rows] == [(n, list(a.shape)) for n, a in shipped.items()]
+    assert "of 5" in result.stdout
+    assert "Accurate on all 5 matrices: prism." in result.stdout
 
 
 def test_each_gives_a_block_for_every_matrix(run):
@@ -125,11 +130,8 @@ def test_without_matplotlib(run, monkeypatch):
 @pytest.mark.parametrize("dtype", ["float64", "float32", "complex64"])
 def test_backends_and_dtypes(run, backend, dtype):
     pytest.importorskip(backend)
-    result = run(
-        "compare", "a.npy", "--backend", backend, "--dtype", dtype, "--method", "prism", "--repeats", "1", "--json", "-",
-        "--no-plot",
-    )  # fmt: skip
-    (row,) = strict(result.stdout)["rows"]
+    common = ("--method", "prism", "--repeats", "1", "--json", "-", "--no-plot")
+    (row,) = strict(run("compare", "a.npy", "--backend", backend, "--dtype", dtype, *common).stdout)["rows"]
     assert (row["dtype"], row["status"]) == (dtype, "CONVERGED")
     assert row["eps"] == (2.0**-52 if dtype == "float64" else 2.0**-23)
     assert row["measured"][0][1] == pytest.approx(row["predicted"][0][1], rel=1e-5)

@@ -18,10 +18,10 @@ A = with_singular_values(log_spaced(8, 1e3), 12, 8, 0)
 EPS = float(np.finfo(np.float64).eps)
 
 
-class Rotating:
-    """A rule whose limit is right and whose price is not the registered one; an object without a name."""
+class Cubic:
+    """A rule that nobody registered."""
 
-    def next(self, view):
+    def next(self, _):
         return matfun.Polynomial((1.0, 0.5))
 
 
@@ -237,9 +237,9 @@ def test_short_numbers(x, text):
 
 
 def test_options_of_rules_are_in_their_labels():
-    found = matfun.compare(A, ["prism", matfun.Prism(), matfun.Prism(degree=3, warm_start=1), Rotating()], repeats=1)
-    assert found.methods == ["prism", "prism(degree=3, warm_start=1)", "Rotating"]
-    assert [row.ran for row in found.rows] == ["prism", "prism", "Rotating"]
+    found = matfun.compare(A, ["prism", matfun.Prism(), matfun.Prism(degree=3, warm_start=1), Cubic()], repeats=1)
+    assert found.methods == ["prism", "prism(degree=3, warm_start=1)", "Cubic"]
+    assert [row.ran for row in found.rows] == ["prism", "prism", "Cubic"]
 
 
 def test_names_and_nested_lists():
