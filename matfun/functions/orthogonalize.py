@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from matfun.drive import run_steps
 from matfun.functions.inputs import check_accuracy, check_matrix
-from matfun.functions.unitary import start
+from matfun.functions.unitary import fixed_info, fixed_steps
 from matfun.ops import Ops
 from matfun.polynomials.update import ExactRoot
-from matfun.result import History, Info, Status
+from matfun.result import Info, Status
 from matfun.rules.rule import Rule, rule_for
 
 
@@ -77,22 +76,8 @@ def orthogonalize(
         X = ops.scale(given.A, 1.0)
         info = Info(Status.UNCHECKED, name, ops.name, 0, 0, 0)
         return (given.restore(X), info) if full_output else given.restore(X)
-    begin = start(given, rule, rng)
-    state, updates = run_steps(begin.problem, rule, begin.scaled.state, steps=steps, eps=ops.eps(given.A.dtype))
-    X = begin.orient(state)
+    begin, X, updates = fixed_steps(given, rule, steps, rng)
     if any(isinstance(h, ExactRoot) for h in updates):
         X = ops.select(begin.zero(), ops.scale(X, 0.0), X)  # an SVD completes even the zero matrix
     X = given.restore(X)
-    if not full_output:
-        return X
-    work = begin.problem.work
-    return X, Info(
-        Status.UNCHECKED,
-        name,
-        ops.name,
-        steps,
-        work.products,
-        work.thin,
-        scale=begin.scaled.divisor(ops),
-        history=History((), updates),
-    )
+    return (X, fixed_info(begin, name, updates)) if full_output else X

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from matfun.drive import End, Goal, Outcome, run_to_goal
+from matfun.drive import End, Goal, Outcome, run_steps, run_to_goal
 from matfun.functions.inputs import Input
-from matfun.ops import Array
+from matfun.ops import Array, Ops
+from matfun.polynomials.update import Update
 from matfun.problems.polar import PolarProblem, PolarState
-from matfun.result import History
+from matfun.result import History, Info, PolarResult, Status
 from matfun.rules.rule import Rule
 from matfun.scaling import Scaled, scale_to_unit
 
@@ -109,3 +110,52 @@ def iterate_and_complete(begin: Start, rule: Rule, goal: Goal) -> tuple[Outcome,
         history,
     )
     return outcome, where
+
+
+def fixed_steps(given: Input, rule: Rule, steps: int, rng: Any) -> tuple[Start, Array, tuple[Update, ...]]:
+    """Scale and apply exactly so many steps; waits for no device.
+
+    Parameters
+    ----------
+    given : Input
+    rule : Rule
+    steps : int
+    rng : numpy.random.Generator, seed or None
+
+    Returns
+    -------
+    begin : Start
+    U : array, shape (..., m, n)
+    updates : tuple of Update
+    """
+    begin = start(given, rule, rng)
+    eps = given.ops.eps(given.A.dtype)
+    state, updates = run_steps(begin.problem, rule, begin.scaled.state, steps=steps, eps=eps)
+    return begin, begin.orient(state), updates
+
+
+def fixed_info(begin: Start, name: str, updates: tuple[Update, ...]) -> Info:
+    """What is known after a fixed number of steps: their price, and that nothing was checked."""
+    ops, work = begin.problem.ops, begin.problem.work
+    return Info(
+        Status.UNCHECKED,
+        name,
+        ops.name,
+        len(updates),
+        work.products,
+        work.thin,
+        scale=begin.scaled.divisor(ops),
+        history=History((), updates),
+    )
+
+
+def hermitian_factor(ops: Ops, A: Array, U: Array, side: str) -> Array:
+    """H of A, Hermitian to the last bit."""
+    adjoint = ops.adjoint(U)
+    return ops.hermitian_part(ops.matmul(adjoint, A) if side == "right" else ops.matmul(A, adjoint))
+
+
+def pair(given: Input, begin: Start, U: Array, H: Array, info: Info) -> PolarResult:
+    """U and H in the caller's dtype, H in the scale of A."""
+    H = given.ops.times_power_of_two(H, begin.scaled.exponent)
+    return PolarResult.of(given.restore(U), given.restore(H), info)

@@ -83,7 +83,9 @@ def convergence(found: Comparison, ax: Any = None, *, matrices: Sequence[str] | 
     ModuleNotFoundError
         Saying how to install matplotlib.
     """
-    curves = {name: [r for r in found.rows if r.matrix == name and _drawable(r)] for name in found.matrices}
+    priced = {m for m in found.methods if not any(r.factorisations for r in found.rows if r.method == m)}
+    drawable = [row for row in found.rows if row.predicted and row.method in priced]
+    curves = {name: [row for row in drawable if row.matrix == name] for name in found.matrices}
     chosen = _choose(curves) if matrices is None else list(matrices)
     unknown = [name for name in chosen if name not in curves]
     if unknown:
@@ -116,21 +118,23 @@ X_LABEL = "matrix products spent"
 Y_LABEL = r"residual  $\|I - X^{\mathsf{H}} X\|_F$"
 
 
-def _drawable(row: Row) -> bool:
-    return not row.factorisations and bool(row.predicted)
-
-
 def _choose(curves: dict[str, list[Row]]) -> list[str]:
-    """Up to four matrices, among those with the most curves, at even ranks of the condition number.
+    """Up to four matrices with the most curves, their condition numbers spread as evenly as can be on a log scale.
 
-    Beyond 0.1 / eps rounding moves the smallest singular value itself, and exact arithmetic predicts another matrix.
+    Beyond 0.1 / eps rounding moves the smallest singular value itself, and exact arithmetic predicts another matrix;
+    below 2 (vectors, orthogonal matrices) there is nothing to see.
     """
     drawn = {name: rows for name, rows in curves.items() if rows}
-    clear = {name: rows for name, rows in drawn.items() if rows[0].condition <= 0.1 / rows[0].eps} or drawn
+    clear = {name: rows for name, rows in drawn.items() if 2 <= rows[0].condition <= 0.1 / rows[0].eps} or drawn
     most = max(map(len, clear.values()), default=0)
-    full = sorted((rows[0].condition, name) for name, rows in clear.items() if len(rows) == most)
-    picks = np.linspace(0, len(full) - 1, min(PANELS, len(full))).round().astype(int)
-    return [full[i][1] for i in picks]
+    rest = {name: math.log(max(1.0, rows[0].condition)) for name, rows in clear.items() if len(rows) == most}
+    if not rest:
+        return []
+    chosen = []
+    for target in np.linspace(min(rest.values()), max(rest.values()), min(PANELS, len(rest))):
+        name = min(rest, key=lambda name: abs(rest[name] - target))
+        chosen.append((rest.pop(name), name))
+    return [name for _, name in sorted(chosen)]
 
 
 def _panel(ax: Any, rows: Sequence[Row], looks: dict[str, tuple[str, str]]) -> None:

@@ -85,7 +85,7 @@ def _by_matrix(found: Comparison) -> Group:
             )
         shape = " x ".join(map(str, reference.shape))
         title = f"{shape} {rows[0].dtype}, condition {short(reference.condition)}"
-        blocks += [Text.assemble((matrix, "bold"), f"  {title}"), table]
+        blocks += [*([Text()] if blocks else []), Text.assemble((matrix, "bold"), f"  {title}"), table]
     caption = "backward, orthogonality: errors in eps of the dtype.  f: a factorisation.  "
     return Group(*blocks, Text(), Text(f"{caption}ms: median of {_calls(found)}.", "dim"))
 
@@ -112,7 +112,11 @@ def _by_method(found: Comparison) -> Group:
             _method(rows[0]),
             f"[{'green' if within == many else 'red'}]{within}[/]",
             "\n".join(f"{count} {name}" for name, count in Counter(map(_status, rows)).most_common()),
-            *_price(rows[0], _median(row.steps for row in rows), _median(row.products for row in rows)),
+            *_price(
+                max(rows, key=lambda row: row.factorisations),
+                _median(row.steps for row in rows),
+                _median(row.products for row in rows),
+            ),
             short(max(row.backward_error / units[row.matrix] for row in rows)),
             short(max(row.orthogonality / units[row.matrix] for row in rows)),
             short(1e3 * sum(row.seconds for row in rows)),
@@ -212,7 +216,11 @@ def _errors(found: Comparison, good: dict[str, list[Row]]) -> list[str]:
 
 def _prices(good: dict[str, list[Row]]) -> list[str]:
     """Rank the accurate iterations by their products; a factorisation has another price."""
-    medians = {m: _median(row.products for row in rows) for m, rows in good.items() if not rows[0].factorisations}
+    medians = {
+        m: _median(row.products for row in rows)
+        for m, rows in good.items()
+        if not any(row.factorisations for row in rows)
+    }
     ranked = sorted(medians, key=lambda m: medians[m])
     if not ranked:
         return []
