@@ -9,6 +9,7 @@ No verb modifies its arguments; only ``as_host`` may wait for a device.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from math import floor, log2
 from typing import Any, TypeAlias
 
@@ -85,6 +86,10 @@ class Ops:
     def prefers_products(self, X: Array) -> bool:  # noqa: ARG002 - providers look at X
         """Whether on the device of X a matrix product is much cheaper per flop than an SVD (a GPU)."""
         return False
+
+    def quiet(self) -> AbstractContextManager[Any]:
+        """Context in which overflow is a value, not a warning; the status tells of it."""
+        return nullcontext()
 
     # ---- moving between host and device ------------------------------------------------------
 

@@ -101,6 +101,7 @@ _INNER = [
     "is_complex",
     "argmin",
     "power_of_two",
+    "quiet",
     "is_16bit",
     "is_narrow_range",
     "is_traced",

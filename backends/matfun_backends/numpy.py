@@ -26,6 +26,9 @@ class NumpyOps(Ops):
             return np.dtype(np.float32)  # products of float16 have no BLAS
         return super().compute_dtype(A)
 
+    def quiet(self) -> Any:
+        return np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
     def is_complex(self, X: Array) -> bool:
         return bool(X.dtype.kind == "c")
 

@@ -57,6 +57,10 @@ class AccurateRun:
 
     def solve(self, name: str, rule: Rule) -> PolarResult:
         """Run a rule, certify, and turn the ends of the loop into statuses."""
+        with self.given.ops.quiet():
+            return self._solve(name, rule)
+
+    def _solve(self, name: str, rule: Rule) -> PolarResult:
         given, ops = self.given, self.given.ops
         begin = start(given, rule, self.rng)
         outcome, completed = iterate_and_complete(begin, rule, self.goal)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 from matfun.ops import Array, Ops
 from matfun.result import Certificate
@@ -17,11 +17,11 @@ from matfun.result import Certificate
 PROBES = 8
 CONFIDENCE = 0.999
 
-PROBE_FACTOR = float(np.sqrt(PROBES / chi2.ppf(1 - CONFIDENCE, PROBES)))
+PROBE_FACTOR = float(np.sqrt(PROBES / (2 * gammaincinv(PROBES / 2, 1 - CONFIDENCE))))
 """||B||_F <= factor * estimate with the stated confidence.
 
 ||B w||^2 over Gaussian vectors is a weighted sum of chi-squares whose lower tail is heaviest for rank one,
-where it is ||B||_F^2 chi2(probes) / probes.
+where it is ||B||_F^2 chi2(probes) / probes; 2 gammaincinv(k/2, q) is the q-quantile of chi2(k).
 """
 
 Kind = Literal["probes", "exact"]
