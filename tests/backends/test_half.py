@@ -108,9 +108,3 @@ def test_16_bit_norms_do_not_overflow(dtype):
         X = back(matfun.orthogonalize(given, "newton-schulz", steps=3))
         # rank one: its only singular value 1 is kept to the 16-bit rounding of 300 additions of equal elements
         assert abs(np.linalg.norm(X, 2) - 1) <= 8 * UNIT[dtype]
-
-
-def test_ml_dtypes_bfloat16_in_numpy_is_refused():
-    ml_dtypes = pytest.importorskip("ml_dtypes")
-    with pytest.raises(TypeError, match="A: expected a real or complex floating dtype that numpy can multiply"):
-        matfun.polar(np.eye(2).astype(ml_dtypes.bfloat16))

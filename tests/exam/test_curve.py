@@ -20,6 +20,7 @@ from tests.exam.walk import (
     Form,
     carried,
     curve,
+    design_error,
     each_form,
     each_library,
     gain,
@@ -49,8 +50,11 @@ def spectra(kappa):
 KAPPA = {"float32": 1e2, "float64": 1e6, "complex64": 1e2, "complex128": 1e6}
 """Small enough for the rounding of the smallest singular value to stay far below it: kappa u < 1e-5."""
 
-SIZE = 2 + N**0.5
-"""Norm of the rounding error of a product of order n in units of u times the norms of its factors, in walk.carried."""
+SIZE = 3 + N**0.5
+"""Norm of the rounding error of a product of order n in units of u times the norms of its factors, in walk.carried.
+
+Twice that where the elements are complex and a product of two has four times as many roundings.
+"""
 
 
 SEEN = 0.02
@@ -80,20 +84,20 @@ LAPACK = 3 * N * EPS
 """Error of singular values computed in float64: a modest multiple of n eps ||X||_2 (LAPACK Users' Guide, sec. 4.9)."""
 
 
-def judge_each_step(measured, spectra, updates, form, u):
+def judge_each_step(measured, spectra, updates, form, u, size):
     """Compare every measured spectrum with the twin's image of the one before."""
     for step, h in enumerate(updates):
         sigmas = spectra[step]
         moved = form.move(sigmas, step)
         before = np.full(len(sigmas), LAPACK * np.max(sigmas))
-        e = carried(form, h, sigmas, before, u, SIZE, None, step) + LAPACK * np.max(spectra[step + 1])
+        e = carried(form, h, sigmas, before, u, size, None, step) + LAPACK * np.max(spectra[step + 1])
         off = np.abs(np.sort(moved)[::-1] - spectra[step + 1])
         assert (off <= np.max(e)).all(), (step, np.max(off), np.max(e))
         # the measured norm is that of the measured spectrum: the residual is formed as it says
-        allowed = residual_error(sigmas, before, u, SIZE)
+        allowed = residual_error(sigmas, before, u, size)
         assert abs(measured[step] - residual_of(sigmas)) <= allowed
-        # at most some hundred roundings of a value around 1, more only where a fit is ill conditioned
-        assert form.is_fitted or np.max(e) <= 3000 * u
+        # at most some thousand roundings of a value around 1, more only where a fit is ill conditioned
+        assert form.is_fitted or np.max(e) <= 1e4 * u
 
 
 def walk_one_step_at_a_time(form, rule, library, A, steps, eps, rng=None):
@@ -149,8 +153,9 @@ def _compare(form, dtype, kind, shape, library_name):
     A = with_singular_values(sigmas, *shape, 1, complex_=is_complex).astype(dtype)
     steps = steps_to_converge(form, sigmas)
     measured, found, updates = walk_one_step_at_a_time(form, form.rule, library, library.put(A), steps, eps)
-    judge_each_step(measured, found, updates, form, eps / 2)
-    seen = judge(measured, curve(form, sigmas, steps), updates, form, eps / 2)
+    size = 2 * SIZE if is_complex else SIZE
+    judge_each_step(measured, found, updates, form, eps / 2, size)
+    seen = judge(measured, curve(form, sigmas, steps), updates, form, eps / 2, size=size)
     assert seen >= min(len(measured), 5 if eps < 1e-10 else 3)
 
 
@@ -159,13 +164,13 @@ def _compare(form, dtype, kind, shape, library_name):
 def test_simulate_is_the_twin(form, kind):
     sigmas = spectra(1e6)[kind]
     steps = form.fixed_steps or 20
+    form = form.in_steps(steps)
     result = matfun.simulate(form.rule, sigmas, steps=steps)
     predicted = curve(form, sigmas, steps)
     e = np.zeros(N)
     for step in range(steps):
-        # 4 roundings a step without norms, as in test_map, and those of the recursion of a schedule
-        h, ulps = result.updates[step], 4 + step * ("lower" in form.options)
-        before = result.sigmas[step]
+        # 4 roundings a step without norms, as in test_map
+        h, before, ulps = result.updates[step], result.sigmas[step], 4 + design_error(form, step)
         local = ulps * EPS / 2 * gain(h, before)
         once = carried(form, h, before, 0 * e, EPS / 2, 0.0, None, step) + local
         assert (np.abs(result.sigmas[step + 1] - form.move(before, step)) <= once).all()
@@ -243,6 +248,7 @@ def test_orthogonalize_follows_the_twin(form):
     if form.twin.RULE == "svd":
         pytest.skip("one step of the SVD is the limit; see test_limit")
     steps = form.fixed_steps or 6
+    form = form.in_steps(steps)
     sigmas = 0.31 * spectra(1e3)["log-spaced"]
     A = with_singular_values(sigmas, 2 * N, N, 3)
     X, info = matfun.orthogonalize(A, method=form.rule, steps=steps, full_output=True)

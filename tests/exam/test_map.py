@@ -13,6 +13,7 @@ from tests.exam.walk import (
     FORMS,
     NOT_OF_THE_TWIN,
     coefficients_of,
+    design_error,
     each_form,
     each_library,
     fit_error,
@@ -90,9 +91,8 @@ def test_one_step_is_the_scalar_map(form, dtype, library_name):
             if form.is_fitted
             else form.move(exact, step)
         )
-        # a schedule carries its interval on from step to step, with a rounding each time
-        design = step if "lower" in form.options else 0
-        allowed = eps / 2 * ((ULPS[np.dtype(dtype).kind] + design) * gain(h, exact) + 2 * np.abs(want))
+        ulps = ULPS[np.dtype(dtype).kind] + design_error(form, step)
+        allowed = eps / 2 * (ulps * gain(h, exact) + 2 * np.abs(want))
         allowed = allowed + fit_allowance(form, exact, step, eps / 2)
         off = np.abs(got.astype(np.complex128) * np.conj(phase) / np.abs(phase) ** 2 - want)
         worst = np.argmax(off / allowed)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -71,6 +71,12 @@ class Form:
 
     def region(self) -> tuple[float, float]:
         return self.twin.region(**self.options)
+
+    def in_steps(self, steps: int) -> Form:
+        """The same in exactly so many steps, which spares the last one a safety factor."""
+        if "safety" not in self.options:
+            return self
+        return replace(self, name=f"{self.name} in {steps}", options=self.options | {"fixed_steps": steps})
 
     def survives(self, u: float) -> bool:
         """Whether rounding of relative size u cannot push a value out of the region, which may end just above 1."""
@@ -237,11 +243,16 @@ def fit_error(sigmas: np.ndarray, e: np.ndarray, u: float, degree: int, weights:
         return float(min(wobble / bend, upper - lower))
 
 
+def design_error(form: Form, step: int) -> int:
+    """Roundings in a coefficient: a schedule carries its interval on from step to step, with one each time."""
+    return step if "lower" in form.options else 0
+
+
 def carried(
     form: Form, h: Any, sigmas: np.ndarray, e: np.ndarray, u: float, size: float, weights: Any = None, step: int = 0
 ) -> np.ndarray:
     """Error of the singular values after a step, from that before: see the head of this file."""
-    fresh = size * u * np.max(gain(h, sigmas))
+    fresh = (size + design_error(form, step)) * u * np.max(gain(h, sigmas))
     new = slope(h, sigmas) * e + curvature(h, sigmas) * e * e / 2 + fresh
     if form.is_fitted and step >= form.options.get("warm_start", 0):
         degree = form.options["degree"]

@@ -24,5 +24,5 @@ def test_polish_squares_what_is_left() -> None:
 
 
 def test_price() -> None:
-    assert twin.price(0) == {"svd": 1}
+    assert twin.price(0) == {"gram": 1, "svd": 1, "apply": 1}
     assert twin.price(1) == {"gram": 1, "symm": 0, "apply": 1, "thin": 0}
