@@ -9,8 +9,9 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "backends")]
 
-import matfun  # noqa: E402
 import render  # noqa: E402
+
+import matfun  # noqa: E402
 
 project = "matfun"
 author = "The matfun developers"
@@ -19,6 +20,7 @@ version = release = matfun.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc"]
 exclude_patterns = ["_build", "methods/_*"]
+smartquotes = False  # quotes in the prose are code more often than not
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 myst_dmath_allow_labels = False

@@ -1,4 +1,4 @@
-"""Pages that are rendered from the code: methods from rules and twins, statuses from their enumeration, the command line.
+"""Pages rendered from the code: methods from rules and twins, statuses from their enumeration, the command line.
 
 Called by ``conf.py`` at the start of a build.  A method page is found by walking the registry, so that a new rule with
 its twin has a page without any change here.
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 
 COMMANDS = ("", "compare", "simulate", "methods", "info")
 
-WIDTH = 96
+WIDTH = 86
 """Columns of the help texts of the command line."""
 
 
@@ -124,11 +124,10 @@ def method_page(method: Method, entry: Registered, twin: ModuleType) -> str:
             "## Numbers",
             "",
             "For the options that the exam walks.  The region is the open interval of singular values of the scaled "
-            "start from which the method converges to 1"
             + (
-                "."
+                "start from which the method converges to 1."
                 if method.converges
-                else "; this method does not converge, and its region is what is drawn into the band derived above."
+                else "start from which the method ends in its band; it does not converge."
             ),
             "",
             "| options | region | products of a step |",
@@ -144,7 +143,14 @@ def number_row(twin: ModuleType, options: dict[str, Any]) -> str:
     named = ", ".join(f"{key} = {value:.6g}" for key, value in options.items()) or "none"
     lower, upper = twin.region(**options)
     price = ", ".join(f"{count} {kind}" for kind, count in twin.price(0, **options).items() if count)
-    return f"| {named} | ({lower:g}, {upper:.10g}) | {price} |"
+    return f"| {named} | ({lower:g}, {near_one(upper)}) | {price} |"
+
+
+def near_one(value: float) -> str:
+    """Print a number; where it exceeds 1 by little, as 1 and the excess, which is what matters."""
+    if 1 <= value < 1.01:
+        return f"1 + {value - 1:.2g}" if value > 1 else "1 to rounding"
+    return f"{value:.7g}"
 
 
 # ---- statuses and the command line ---------------------------------------------------------------

@@ -34,8 +34,8 @@ class Ops:
     """
 
     name = "array-api"
-    lapack_needs_float32 = True
-    """Whether factorisations of 16-bit matrices must be computed in float32."""
+    library: str | None = None
+    """The one library whose arrays the provider serves; None for any."""
 
     def __init__(self, xp: Any) -> None:
         self.xp = xp
@@ -71,7 +71,11 @@ class Ops:
         """Dtype in which A is computed with; integers and booleans become the default float."""
         if self.supports(A.dtype):
             return A.dtype
-        if self.xp.isdtype(A.dtype, ("integral", "bool")):
+        try:
+            integral = self.xp.isdtype(A.dtype, ("integral", "bool"))
+        except TypeError:  # a dtype from outside the library, such as bfloat16 in NumPy
+            integral = False
+        if integral:
             return self.xp.asarray(0.0).dtype
         raise TypeError(f"A: expected a real or complex floating dtype that {self.name} can multiply, got {A.dtype}")
 

@@ -51,18 +51,25 @@ def ops_for(A: Array, backend: str | Ops | None = None) -> Ops:
     if type(A).__module__.split(".")[0] == "torch":
         name = "torch" if backend is None else backend
         _load_for_torch(name)
-        return _for_torch[name]
+        return _serving("torch", _for_torch[name])
     if _is_object_array(A):
-        return _provider(backend or "mpmath", None)
+        return _serving("mpmath", _provider(backend or "mpmath", None))
     try:
         xp = array_namespace(A)
     except TypeError:
         raise TypeError(f"A: expected an array of one library, got {type(A).__name__}") from None
+    library = library_of(xp)
     if backend is not None:
-        return _provider(backend, xp)
-    found = _provider(library_of(xp), xp)
+        return _serving(library, _provider(backend, xp))
+    found = _provider(library, xp)
     _by_type[type(A)] = found
     return found
+
+
+def _serving(library: str, ops: Ops) -> Ops:
+    if ops.library not in (None, library):
+        raise ValueError(f"backend: expected a provider for arrays of {library}, got {ops.name!r}")
+    return ops
 
 
 @host_constant

@@ -14,18 +14,20 @@ from matfun.polynomials.update import Update
 class Status(Enum):
     """How a call ended; the value of each member is the advice to the user."""
 
-    CONVERGED = "The residual and the certificate recomputed from A are within the tolerance."
-    COMPLETED = (
-        "Converged.  A is numerically rank deficient: the part of U on its null space is an arbitrary isometry, "
-        "because no other choice is more right."
-    )
-    UNCHECKED = "Exactly the requested steps were run and nothing was checked; pass tol= for a checked answer."
+    CONVERGED = "The residual reached the tolerance, and the certificate recomputed from A is at rounding
+    or tolerance level." COMPLETED
+    = (
+        "Converged.  A is numerically rank deficient: the part of U on its null space is an arbitrary isometry,
+        " "because no other choice is more right."
+  
+   
+    ) UNCHECKED = "Exactly the requested steps were run and nothing was checked; pass tol= for a checked answer."
     FELL_BACK = "The method failed and the answer was computed by the factorisation instead (on_failure='svd')."
     STAGNATED = (
         "The residual stopped decreasing above the tolerance: the method does not converge to the function "
         "(a fixed-step preset), or the tolerance is below what the dtype can reach."
     )
-    MAX_STEPS = "The step limit was reached; raise max_steps of the rule's driver or take a faster method."
+    MAX_STEPS = "The step limit was reached; raise max_steps= or take a faster method."
     NOT_FINITE = "The iteration overflowed or A is not finite.  Check A; if it is finite, its scale bound was violated."
     INACCURATE = (
         "The iteration converged but the certificate recomputed from A is above its limit: use method='svd' and "
@@ -172,6 +174,9 @@ class ConvergenceError(ArithmeticError):
     def __init__(self, message: str, result: Any) -> None:
         super().__init__(message)
         self.result = result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.result)
 
 
 class ConvergenceWarning(UserWarning):

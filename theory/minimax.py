@@ -32,9 +32,7 @@ GUARD_DIGITS = 15
 """Digits carried beyond those asked for: a few sums of a handful of terms lose less than ten."""
 
 
-def minimax_odd(
-    lower: Number, upper: Number, degree: int, dps: int = 60
-) -> tuple[tuple[Number, ...], Number]:
+def minimax_odd(lower: Number, upper: Number, degree: int, dps: int = 60) -> tuple[tuple[Number, ...], Number]:
     """Best odd approximation of 1 on [lower, upper] and its error, to ``dps`` digits.
 
     Parameters
@@ -74,15 +72,11 @@ def remez(spread: Number, degree: int, dps: int) -> tuple[tuple[Number, ...], Nu
         xs = [1 - spread * mp.cos(k * mp.pi / (q + 1)) for k in range(q + 2)]
         for _ in range(100):
             ts = [(x * x - middle) / half for x in xs]
-            rows = [
-                [x * t**j for j in range(q + 1)] + [(-1) ** k]
-                for k, (x, t) in enumerate(zip(xs, ts, strict=True))
-            ]
+            rows = [[x * t**j for j in range(q + 1)] + [(-1) ** k] for k, (x, t) in enumerate(zip(xs, ts, strict=True))]
             *a, error = mp.lu_solve(mp.matrix(rows), mp.matrix([1] * (q + 2)))
             # dp/dx = h + 2 y h'(y), a polynomial of degree q in t
             turns = [
-                (2 * j + 1) * a[j] + 2 * (j + 1) * (middle / half) * (a[j + 1] if j < q else 0)
-                for j in range(q + 1)
+                (2 * j + 1) * a[j] + 2 * (j + 1) * (middle / half) * (a[j + 1] if j < q else 0) for j in range(q + 1)
             ]
             xs = [low, *(mp.sqrt(middle + half * t) for t in real_roots(turns, mp.mpf(-1), mp.mpf(1))), high]
             worst = max(abs(1 - x * horner(a, (x * x - middle) / half)) for x in xs)

@@ -55,8 +55,7 @@ def taylor(degree: int) -> tuple[Fraction, ...]:
     q = degree // 2
     binomial = [Fraction(comb(2 * j, j), 4**j) for j in range(q + 1)]
     return tuple(
-        (-1) ** i * sum((comb(j, i) * binomial[j] for j in range(i, q + 1)), Fraction(0))
-        for i in range(q + 1)
+        (-1) ** i * sum((comb(j, i) * binomial[j] for j in range(i, q + 1)), Fraction(0)) for i in range(q + 1)
     )
 
 
@@ -65,8 +64,7 @@ def recursion(degree: int) -> tuple[Fraction, ...]:
     q = degree // 2
     h = [Fraction(comb(2 * j, j), 4**j) for j in range(q + 1)]
     square = [
-        sum((h[i] * h[k - i] for i in range(max(0, k - q), min(k, q) + 1)), Fraction(0))
-        for k in range(2 * q + 1)
+        sum((h[i] * h[k - i] for i in range(max(0, k - q), min(k, q) + 1)), Fraction(0)) for k in range(2 * q + 1)
     ]
     padded = [*square, Fraction(0)]
     moved = [padded[k] - (padded[k - 1] if k else 0) for k in range(2 * q + 2)]

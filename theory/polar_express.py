@@ -100,9 +100,7 @@ class Stage(NamedTuple):
 
 
 @lru_cache(maxsize=128)
-def composition(
-    lower: Number, steps: int, degree: int = 5, cushion: float = 0.0, dps: int = 60
-) -> tuple[Stage, ...]:
+def composition(lower: Number, steps: int, degree: int = 5, cushion: float = 0.0, dps: int = 60) -> tuple[Stage, ...]:
     """Greedy composition started on [lower, 1], to ``dps`` digits, without cut-off.
 
     The spread of an interval after the first is the error of the step before, carried as such.

@@ -88,9 +88,7 @@ def parts(r: Number, degree: int) -> tuple[Number, Number, Number]:
     return r * r * (3 + r) / 4, r * r * (r * r + r - 2), r**4 * (r - 1)
 
 
-def quartic(
-    residuals: Sequence[Number], degree: int, weights: Sequence[Number] | None = None
-) -> list[Number]:
+def quartic(residuals: Sequence[Number], degree: int, weights: Sequence[Number] | None = None) -> list[Number]:
     """Coefficients in alpha, from the constant up, of the weighted sum of squares of the next residual."""
     weights = [1] * len(residuals) if weights is None else weights
     c: list[Number] = [mp.mpf(0)] * 5

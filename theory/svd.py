@@ -6,7 +6,8 @@ Newton-Schulz step of degree 3, for which 1 is a superattracting fixed point ($r
 squares what rounding has left in $\|I - U^H U\|_2$.
 
 Proved: the map is exact, so the residual bound is 0 after step 0.  Price: the residual that every step looks
-at, one factorisation and the product $P Q^H$, then the products of Newton-Schulz.  Source: Golub and Van Loan, Matrix Computations (2013), sec. 6.4.1, 9.4.3.
+at, one factorisation and the product $P Q^H$, then the products of Newton-Schulz.  Source: Golub and Van
+Loan, Matrix Computations (2013), sec. 6.4.1, 9.4.3.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from matfun.ops import Array, Ops
 class CupyOps(Ops):
     """CuPy arrays on the current device."""
 
-    name = "cupy"
+    name = library = "cupy"
 
     def supports(self, dtype: Any) -> bool:
         return dtype.char in "fdFD" or dtype == cupy.float16

@@ -15,7 +15,7 @@ from matfun.ops import Array, Ops
 class JaxOps(Ops):
     """JAX arrays; every fixed-step path can be traced."""
 
-    name = "jax"
+    name = library = "jax"
     _supported = tuple(
         np.dtype(t) for t in (jnp.float32, jnp.float64, jnp.complex64, jnp.complex128, jnp.bfloat16, jnp.float16)
     )

@@ -5,6 +5,7 @@ Slow and meant for small matrices: ground truth, and the difference between roun
 
 from __future__ import annotations
 
+from numbers import Number
 from typing import Any
 
 import mpmath
@@ -30,7 +31,7 @@ class _Namespace:
 class MpmathOps(Ops):
     """Object arrays of mpf and mpc."""
 
-    name = "mpmath"
+    name = library = "mpmath"
 
     def __init__(self) -> None:
         super().__init__(_Namespace())
@@ -42,6 +43,9 @@ class MpmathOps(Ops):
         return bool(dtype.hasobject)
 
     def compute_dtype(self, A: Array) -> Any:
+        for x in A.ravel():
+            if not isinstance(x, (Number, mpmath.mpf, mpmath.mpc)):
+                raise TypeError(f"A: expected an object array of numbers, got an element of type {type(x).__name__}")
         return A.dtype
 
     def is_complex(self, X: Array) -> bool:

@@ -14,7 +14,7 @@ from matfun.polynomials.update import Polynomial
 class NumpyOps(Ops):
     """The float64 reference."""
 
-    name = "numpy"
+    name = library = "numpy"
 
     def supports(self, dtype: Any) -> bool:
         return dtype.char in "fdFD" and dtype.isnative

@@ -15,7 +15,7 @@ from matfun.ops import Array, Ops, half_size
 class TorchOps(Ops):
     """Torch tensors; differentiable, and free of host synchronisation except in ``as_host``."""
 
-    name = "torch"
+    name = library = "torch"
     _supported = (
         torch.float32,
         torch.float64,

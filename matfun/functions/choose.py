@@ -6,19 +6,24 @@ On a CPU an SVD costs about as much as five quintic steps and is exact; where pr
 
 from __future__ import annotations
 
+from typing import Any
+
 from matfun.functions.inputs import Input
 
 
-def choose_polar(given: Input, tol: float | None, steps: int | None) -> str:
-    """Name of the rule that ``auto`` stands for.
+def choose_polar(given: Input, method: Any, tol: float | None, steps: int | None) -> Any:
+    """Name of the rule that ``auto`` stands for; any other method as it is.
 
     Parameters
     ----------
     given : Input
+    method : str or Rule
     tol : float, optional
     steps : int, optional
         A fixed number of steps asks for an iteration: Polar Express has the smallest error for it.
     """
+    if not (isinstance(method, str) and method == "auto"):
+        return method
     ops, A = given.ops, given.A
     if steps is not None or ops.is_16bit(A.dtype) or ops.prefers_products(A):
         return "polar-express"

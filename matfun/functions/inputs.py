@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,10 @@ def check_matrix(A: Any, backend: str | Ops | None) -> Input:
         For fewer than two dimensions.
     """
     if isinstance(A, (list, tuple, int, float, complex, np.generic)):
-        A = np.asarray(A)
+        try:
+            A = np.asarray(A)
+        except ValueError as error:
+            raise ValueError(f"A: expected rows of equal length, got {error}") from None
     if isinstance(A, np.ma.MaskedArray):
         raise TypeError("A: expected an array without a mask, got a masked array; fill it first")
     if isinstance(A, np.matrix):
@@ -98,11 +102,11 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     ------
     ValueError
     """
-    if value not in choices:
+    if not (isinstance(value, str) and value in choices):
         raise ValueError(f"{name}: expected {' or '.join(map(repr, choices))}, got {value!r}")
 
 
-def check_accuracy(tol: float | None, steps: int | None, max_steps: int) -> None:
+def check_accuracy(tol: float | None, steps: int | None) -> None:
     """Raise unless tol and steps make sense together.
 
     Raises
@@ -111,12 +115,35 @@ def check_accuracy(tol: float | None, steps: int | None, max_steps: int) -> None
     """
     if tol is not None and steps is not None:
         raise ValueError(f"tol, steps: expected at most one of the two, got tol={tol!r} and steps={steps!r}")
-    if tol is not None and not (isinstance(tol, (int, float, np.floating)) and 0 < tol < 1):
+    if tol is not None and not (isinstance(tol, Real) and 0 < tol < 1):
         raise ValueError(f"tol: expected a number in (0, 1) or None, got {tol!r}")
-    for name, value, least in (("steps", steps, 0), ("max_steps", max_steps, 1)):
-        if value is None and name == "steps":
-            continue
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise TypeError(f"{name}: expected an integer, got {value!r}")
-        if value < least:
-            raise ValueError(f"{name}: expected at least {least}, got {value}")
+    if steps is not None:
+        check_count("steps", steps, least=0)
+
+
+def check_count(name: str, value: Any, *, least: int) -> None:
+    """Raise unless value is an integer of at least ``least``.
+
+    Raises
+    ------
+    ValueError, TypeError
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name}: expected an integer, got {value!r}")
+    if value < least:
+        raise ValueError(f"{name}: expected at least {least}, got {value}")
+
+
+def check_rng(rng: Any) -> None:
+    """Raise unless NumPy can make a generator of it.
+
+    Raises
+    ------
+    ValueError, TypeError
+    """
+    if rng is None or isinstance(rng, np.random.Generator) or (isinstance(rng, int) and rng >= 0):
+        return
+    try:
+        np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"rng: expected a numpy.random.Generator, a seed or None, got {rng!r}") from None

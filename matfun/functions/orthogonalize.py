@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from matfun.functions.inputs import check_accuracy, check_matrix
+from matfun.functions.choose import choose_polar
+from matfun.functions.inputs import check_count, check_matrix, check_rng
 from matfun.functions.unitary import fixed_info, fixed_steps
 from matfun.ops import Ops
 from matfun.polynomials.update import ExactRoot
@@ -68,9 +69,10 @@ def orthogonalize(
     >>> bool(abs(X - np.eye(2)).max() < 1e-12)
     True
     """
-    check_accuracy(None, steps, 1)
+    check_count("steps", steps, least=0)
+    check_rng(rng)
     given = check_matrix(A, backend)
-    name, rule = rule_for(method, "polar")
+    name, rule = rule_for(choose_polar(given, method, None, steps), "polar")
     ops = given.ops
     if given.A.shape[-1] == 0 or given.A.shape[-2] == 0 or 0 in given.A.shape[:-2]:
         X = ops.scale(given.A, 1.0)

@@ -10,7 +10,15 @@ from matfun.functions.accurate import AccurateRun
 from matfun.functions.certificate import Kind, plain
 from matfun.functions.choose import choose_polar
 from matfun.functions.failure import OnFailure, failed_members, raise_or_warn, take_over
-from matfun.functions.inputs import Input, check_accuracy, check_choice, check_matrix, finite_members
+from matfun.functions.inputs import (
+    Input,
+    check_accuracy,
+    check_choice,
+    check_count,
+    check_matrix,
+    check_rng,
+    finite_members,
+)
 from matfun.functions.unitary import fixed_info, fixed_steps, hermitian_factor, pair
 from matfun.ops import Ops
 from matfun.result import Certificate, Info, PolarResult, Status
@@ -105,9 +113,11 @@ def polar(
     check_choice("side", side, ("right", "left"))
     check_choice("on_failure", on_failure, ("raise", "warn", "svd"))
     check_choice("certificate", certificate, ("probes", "exact"))
-    check_accuracy(tol, steps, max_steps)
+    check_accuracy(tol, steps)
+    check_count("max_steps", max_steps, least=1)
+    check_rng(rng)
     given = check_matrix(A, backend)
-    name, rule = rule_for(choose_polar(given, tol, steps) if method == "auto" else method, "polar")
+    name, rule = rule_for(choose_polar(given, method, tol, steps), "polar")
     if 0 in given.A.shape:
         return _empty(given, side, name)
     if steps is not None:

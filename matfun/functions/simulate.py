@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from matfun.drive import run_steps
-from matfun.functions.inputs import check_accuracy
+from matfun.functions.inputs import check_count, check_rng
 from matfun.polynomials.update import Update
 from matfun.problems.spectrum import SpectrumProblem
 from matfun.rules.rule import Rule, rule_for
@@ -89,16 +89,28 @@ def simulate(
     >>> [round(float(e), 4) for e in curve.errors], curve.products
     ([0.9, 0.8137, 0.6588, 0.4081], 9)
     """
-    check_accuracy(None, steps, 1)
-    values = np.asarray(sigmas)
-    values = values if values.dtype == object else values.astype(np.float64)
-    if values.ndim != 1 or values.size == 0 or not all(v >= 0 for v in values):
-        raise ValueError(f"sigmas: expected a vector of non-negative numbers, got {sigmas!r}")
+    check_count("steps", steps, least=0)
+    check_rng(rng)
+    values = _spectrum(sigmas)
     name, made = rule_for(rule, "polar")
     problem = SpectrumProblem(np.random.default_rng(rng))
     spectra = [values]
     _, updates = run_steps(_Recording(problem, spectra), made, values, steps=steps, eps=eps, lower=lower)
     return Curve(tuple(spectra), updates, problem.work.products, problem.work.thin, name)
+
+
+def _spectrum(sigmas: Any) -> np.ndarray[Any, Any]:
+    """Sigmas as a vector of float64, or of mpmath numbers if that is what they are."""
+    try:
+        values: Any = np.asarray(sigmas)
+        if values.dtype != object:
+            values = values.astype(np.float64, casting="same_kind") if values.dtype.kind in "fiu" else None
+        usable = values is not None and values.ndim == 1 and values.size > 0
+        if usable and all(0 <= v < float("inf") for v in values):
+            return np.asarray(values)
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(f"sigmas: expected a vector of non-negative numbers, got {sigmas!r}")
 
 
 class _Recording:

@@ -23,7 +23,7 @@ def accuracy_limit(small_side: int, eps: float) -> float:
 
     Bounds the relative backward error and ||U^H U - I||_F / sqrt k.  sqrt k eps for vectors of length k that rounding
     perturbs, 12 eps for the few roundings of the last steps; the worst measured is on record in
-    benchmarks/stability.json.
+    benchmarks/results/stability.json.
     """
     return (12 + sqrt(small_side)) * eps
 

@@ -102,9 +102,7 @@ def htmp_law(kappa: float, gamma: float) -> HTMP:
     knots = np.linspace(0.0, 1.0, 4001) ** 3
     pieces = []
     for end in (start - 40.0 - 40.0 / (s - a), start + 40.0):
-        path = solve_ivp(
-            motion, (start, end), state, "LSODA", dense_output=True, events=faded, rtol=1e-11, atol=1e-13
-        )
+        path = solve_ivp(motion, (start, end), state, "LSODA", dense_output=True, events=faded, rtol=1e-11, atol=1e-13)
         y = start + (path.t[-1] - start) * knots
         pieces.append((y, path.sol(y)[1]))
     y = np.concatenate([pieces[0][0][:0:-1], pieces[1][0]])

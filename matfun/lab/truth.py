@@ -229,9 +229,7 @@ class PolarErrors:
     forward_units: float
 
 
-def measure_polar(
-    A: np.ndarray, U: np.ndarray, H: np.ndarray | None = None, side: Side = "right"
-) -> PolarErrors:
+def measure_polar(A: np.ndarray, U: np.ndarray, H: np.ndarray | None = None, side: Side = "right") -> PolarErrors:
     """Measure everything, against the SVD in float64.
 
     Parameters

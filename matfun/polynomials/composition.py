@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from matfun.host import host_constant
 from matfun.polynomials.minimax import minimax_odd
 
-CUSHION = 0.024073274241827566
+CUSHION = 0.024073274241827595
 """Left end at which the quintic scaled to maximum 1 has p(l) = 0.1, that is (1 - E)/(1 + E) = 0.1.
 
 The cushion of the table published with arXiv 2505.16932 (there 0.02407327424182761).

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
+from numbers import Real
 
 from matfun.polynomials.update import Polynomial, Update
-from matfun.rules.rule import ResidualView, rule
+from matfun.rules.rule import ResidualView, require, rule
 
 CAP = 1.69770248526
 """Largest stable scaling: above it NS(alpha) < 1/10, and backward stability is lost (Chen and Chow, sec. 4)."""
@@ -51,8 +52,8 @@ class ChenChow:
     lower: float | None = None
 
     def __post_init__(self) -> None:
-        if self.lower is not None and not 0 < self.lower <= 1:
-            raise ValueError(f"lower: expected a number in (0, 1], got {self.lower!r}")
+        lower = self.lower
+        require(lower is None or (isinstance(lower, Real) and 0 < lower <= 1), "lower", "a number in (0, 1]", lower)
 
     def next(self, view: ResidualView) -> Update:
         """Follow the lower bound to this step, and stretch the cubic for it."""

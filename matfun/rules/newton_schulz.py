@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from matfun.polynomials.taylor import taylor_inverse_root
 from matfun.polynomials.update import Polynomial, Update
-from matfun.rules.rule import ResidualView, rule
+from matfun.rules.rule import ResidualView, require, rule
 
 
 @rule("newton-schulz")
@@ -44,8 +44,7 @@ class NewtonSchulz:
     degree: int = 5
 
     def __post_init__(self) -> None:
-        if self.degree not in (3, 5, 7):
-            raise ValueError(f"degree: expected 3, 5 or 7 (in X), got {self.degree!r}")
+        require(self.degree in (3, 5, 7), "degree", "3, 5 or 7 (in X)", self.degree)
 
     @property
     def forms_square(self) -> bool:

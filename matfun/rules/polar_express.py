@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
+from numbers import Real
 
 from matfun.polynomials.composition import CUSHION, EXACT_BELOW, apply_safety, stage_of
 from matfun.polynomials.minimax import DEGREES
 from matfun.polynomials.presets import POLAR_EXPRESS_PUBLISHED
 from matfun.polynomials.taylor import taylor_inverse_root
 from matfun.polynomials.update import Polynomial, Update
-from matfun.rules.rule import ResidualView, rule
+from matfun.rules.rule import ResidualView, require, rule
 
 DEFAULT_LOWER = 1e-3
 """Lower bound of the published table (arXiv 2505.16932), for runs of a fixed number of steps."""
@@ -60,7 +61,7 @@ class PolarExpress:
     Notes
     -----
     2 or 3 products a step.  Small singular values grow by 2.6 (degree 3) or 4.26 (degree 5) a step, less with a cushion
-    (3.9 and 2.5).
+    (2.5 and 3.9).
 
     References
     ----------
@@ -80,14 +81,18 @@ class PolarExpress:
     safety: float | None = None
 
     def __post_init__(self) -> None:
-        if self.degree not in DEGREES:
-            raise ValueError(f"degree: expected one of {DEGREES} (in X), got {self.degree!r}")
-        if self.lower is not None and not 0 < self.lower <= 1:
-            raise ValueError(f"lower: expected a number in (0, 1], got {self.lower!r}")
-        if self.cushion is not None and not 0 <= self.cushion < 1:
-            raise ValueError(f"cushion: expected a number in [0, 1), got {self.cushion!r}")
-        if self.safety is not None and not self.safety >= 1:
-            raise ValueError(f"safety: expected a number of at least 1, got {self.safety!r}")
+        lower, cushion, safety = self.lower, self.cushion, self.safety
+        require(self.degree in DEGREES, "degree", f"one of {DEGREES} (in X)", self.degree)
+        require(lower is None or (isinstance(lower, Real) and 0 < lower <= 1), "lower", "a number in (0, 1]", lower)
+        require(
+            cushion is None or (isinstance(cushion, Real) and 0 <= cushion < 1),
+            "cushion",
+            "a number in [0, 1)",
+            cushion,
+        )
+        require(
+            safety is None or (isinstance(safety, Real) and 1 <= safety < 2), "safety", "a number in [1, 2)", safety
+        )
 
     @property
     def forms_square(self) -> bool:
@@ -105,7 +110,7 @@ class PolarExpress:
         accurate = view.lower is not None
         lower = self.lower or view.lower or DEFAULT_LOWER
         cushion = self.cushion if self.cushion is not None else ACCURATE_CUSHION if accurate else CUSHION
-        # A quintic overflows from about 1 + 4 lower^2 on (theory/polar_express.py); rounding reaches 1 + 16 eps.
+        # A quintic overflows from about 1 + 2 lower^2 on (theory/polar_express.py); rounding reaches 1 + a few eps.
         safety = self.safety or (SAFETY if lower < 2 * sqrt(view.eps) else 1.0)
         stage = stage_of(self.degree, lower, cushion, view.step)
         if stage.error < EXACT_BELOW:

@@ -3,16 +3,17 @@
 With h = (Taylor polynomial of one degree less) + alpha r^q, the next residual is u_0(r) + alpha u_1(r) + alpha^2
 u_2(r), and
 alpha minimises its sum of squares over the spectrum, or a Gaussian sketch of that sum: a quartic on an interval.
-No bound on the singular values enters except sigma <= 1.
+No bound on the singular values enters except an upper one: sigma <= 1 is safe, the sharp regions are a little wider.
 Theorems (with the hypothesis they need) and caps: theory/prism.py.  Source: PRISM, arXiv 2601.22137, secs. 4-5.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 from matfun.polynomials.update import Polynomial, Update
-from matfun.rules.rule import ResidualView, rule
+from matfun.rules.rule import ResidualView, require, rule
 
 NEXT_RESIDUAL = {
     3: ((0, 1), (0, -2, 2), (0, 0, -1, 1)),
@@ -62,12 +63,10 @@ class Prism:
     warm_start: int = 0
 
     def __post_init__(self) -> None:
-        if self.degree not in INTERVAL:
-            raise ValueError(f"degree: expected 3 or 5 (in X), got {self.degree!r}")
-        if self.sketch_size is not None and self.sketch_size < 1:
-            raise ValueError(f"sketch_size: expected a positive number or None, got {self.sketch_size!r}")
-        if self.warm_start < 0:
-            raise ValueError(f"warm_start: expected a number of steps, got {self.warm_start!r}")
+        size, warm = self.sketch_size, self.warm_start
+        require(self.degree in INTERVAL, "degree", "3 or 5 (in X)", self.degree)
+        require(size is None or (isinstance(size, Integral) and size >= 1), "sketch_size", "a count or None", size)
+        require(isinstance(warm, Integral) and warm >= 0, "warm_start", "a number of steps", warm)
 
     @property
     def forms_square(self) -> bool:

@@ -35,6 +35,8 @@ class ResidualView:
         calls give the unit roundoff, since smaller ones are noise.
     eps : float
         Spacing of 1 in the dtype of the products.
+    residual : Residual
+        What the two methods below question.
     """
 
     p: int
@@ -71,6 +73,17 @@ class Rule(Protocol):
     def next(self, view: ResidualView) -> Update:
         """Return the function h to apply in this step."""
         ...
+
+
+def require(condition: bool, name: str, expected: str, got: Any) -> None:
+    """Raise a ValueError that names a rule's option unless the condition holds.
+
+    Raises
+    ------
+    ValueError
+    """
+    if not condition:
+        raise ValueError(f"{name}: expected {expected}, got {got!r}")
 
 
 @dataclass(frozen=True)

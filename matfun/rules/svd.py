@@ -22,7 +22,8 @@ class Svd:
     -----
     One SVD (some 20 n^3 flops for n x n), then 2 products for every polishing step.  Singular values that are zero
     get the completion that the SVD routine chose.  The backward error is the library's: LAPACK's reached twice
-    (12 + sqrt k) eps on the gallery (benchmarks/stability.json), where the iterations stay below it.
+    (12 + sqrt k) eps on the gallery, where Newton-Schulz, PRISM and Polar Express stay below it
+    (benchmarks/results/stability.json).
 
     References
     ----------

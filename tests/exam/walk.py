@@ -1,9 +1,9 @@
 """What the exam walks (every registered rule in every form, every array library) and how much rounding it allows.
 
-The allowance is derived, not tuned.  A step computes x h(r) from S = X^H X or R = I - S with relative roundings of u =
-eps/2 in every operand, so that its error is u times a small number times the GAIN, the sum of (2 i + 1) |c_i| |s|^i x
-over the coefficients of h in the basis it is evaluated in; and it carries an old error e on as |p'(x)| e, where p(x) = x
-h(1 - x^2).  For matrices of size n norms of rounding errors bring a factor of about sqrt(n).
+The allowance is derived, not tuned.  A step computes x h(r) from S = X^H X or R = I - S with relative roundings of
+u = eps/2 in every operand, so that its error is u times a small number times the GAIN, the sum of
+(2 i + 1) |c_i| |s|^i x over the coefficients of h in the basis it is evaluated in; and it carries an old error e on as
+|p'(x)| e, where p(x) = x h(1 - x^2).  For matrices of size n norms of rounding errors bring a factor of about sqrt(n).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Form:
         return self.twin.price(step, **self.options)
 
     def region(self) -> tuple[float, float]:
-        return self.twin.region(**self.options)
+        return _region(self)
 
     def in_steps(self, steps: int) -> Form:
         """The same in exactly so many steps, which spares the last one a safety factor."""
@@ -85,6 +85,11 @@ class Form:
     @property
     def is_fitted(self) -> bool:
         return self.twin is prism_twin
+
+
+@cache
+def _region(form: Form) -> tuple[float, float]:
+    return form.twin.region(**form.options)
 
 
 def forms() -> list[Form]:
@@ -212,9 +217,9 @@ def curvature(h: Any, x: np.ndarray) -> np.ndarray:
 def fit_error(sigmas: np.ndarray, e: np.ndarray, u: float, degree: int, weights: np.ndarray | None = None) -> float:
     """How far rounding can move PRISM's alpha: the derivative of the minimiser of f, |df'| / f''.
 
-    f' = 2 sum w N M with N = u_0 + alpha u_1 + alpha^2 u_2 the next residual and M = dN/d alpha.  Its derivative by each
-    singular value multiplies the old error e; evaluating u_a costs 4 u of the sums of moduli.  A minimiser at an end of
-    the interval stays there while f' is larger than its error.
+    f' = 2 sum w N M with N = u_0 + alpha u_1 + alpha^2 u_2 the next residual and M = dN/d alpha.  Its derivative by
+    each singular value multiplies the old error e; evaluating u_a costs 4 u of the sums of moduli.  A minimiser at an
+    end of the interval stays there while f' is larger than its error.
     """
     w = np.ones_like(sigmas) if weights is None else weights
     with mp.workdps(50):
@@ -232,11 +237,11 @@ def fit_error(sigmas: np.ndarray, e: np.ndarray, u: float, degree: int, weights:
             n, m = moved(x)
             up, down = moved(x + h), moved(x - h)
             by_r = (up[0] * up[1] - down[0] * down[1]) / (2 * h)
-            u0, u1, u2 = (abs(v) for v in prism_twin.parts(x, degree))
+            u0, _, u2 = prism_twin.parts(x, degree)
             size = abs(x) ** (degree // 2) * 4  # moduli of the terms of u_1, whose largest coefficient is 2
             first += 2 * weight * n * m
-            bend += 2 * weight * (m * m + 2 * n * prism_twin.parts(x, degree)[2])
-            wobble += 2 * weight * (abs(by_r) * 2 * s * error + 4 * u * (abs(m) * (u0 + size) + abs(n) * size))
+            bend += 2 * weight * (m * m + 2 * n * u2)
+            wobble += 2 * weight * (abs(by_r) * 2 * s * error + 4 * u * (abs(m) * (abs(u0) + size) + abs(n) * size))
         at_end = min(a - lower, upper - a) == 0
         if (at_end and abs(first) > wobble) or bend <= 0:
             return 0.0 if at_end else float(upper - lower)

@@ -1,7 +1,7 @@
 """Does polar pass what JAX asks of its QDWH (tests/qdwh_test.py, tests/linalg_test.py)?
 
-Shapes, conditions, rank defects and the tiny element are JAX's; its tolerances are 13 eps (factors of full rank), 60 eps
-(reconstruction with a rank defect) and 10 eps (symmetry), norms relative; ours are the documented (12 + sqrt k) eps.
+Shapes, conditions, rank defects and the tiny element are JAX's; its tolerances are 13 eps (factors of full rank), 60
+eps (reconstruction with a rank defect) and 10 eps (symmetry), relative; ours are the documented (12 + sqrt k) eps.
 """
 
 import numpy as np
@@ -37,11 +37,10 @@ def test_upper_triangular_ones(measure, method, shape, dtype):
 @pytest.mark.parametrize("method", METHODS)
 def test_prescribed_condition(measure, with_spectrum, method, shape, dtype):
     eps = float(np.finfo(dtype).eps)
-    for kappa in np.geomspace(1, 1 / eps, 4):
+    large = shape == (300, 300)
+    for kappa in np.geomspace(1, 1 / eps, 4)[3 if large else 0 :]:
         A = with_spectrum(*shape, np.geomspace(1, 1 / kappa, min(shape)), is_complex=False, seed=1).astype(dtype)
-        for side in ("right", "left"):
-            if shape == (300, 300) and side == "left":
-                continue
+        for side in ("right",) if large else ("right", "left"):
             U, H = result = matfun.polar(A, side, method, rng=0)
             assert result.info.ok
             errors = measure(A, U, H, side)

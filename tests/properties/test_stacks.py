@@ -23,9 +23,8 @@ def members(with_spectrum):
 
     def make(m, n, *, is_complex=False, dtype=None):
         k = min(m, n)
-        stack = np.stack(
-            [with_spectrum(m, n, np.geomspace(1 / kappa, 1, k), is_complex=is_complex, seed=i) for i, kappa in enumerate((10, 2, 5))]
-        )
+        spectra = [np.geomspace(1 / kappa, 1, k) for kappa in (10, 2, 5)]
+        stack = np.stack([with_spectrum(m, n, s, is_complex=is_complex, seed=i) for i, s in enumerate(spectra)])
         return stack if dtype is None else stack.astype(dtype)
 
     return make

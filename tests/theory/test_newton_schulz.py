@@ -62,9 +62,7 @@ def run(start: float, steps: int, degree: int) -> list[float]:
     return values
 
 
-@pytest.mark.parametrize(
-    ("degree", "value"), [(3, 3**0.5), (5, (7 / 3) ** 0.5), (7, 1.589292), (9, 1.494382)]
-)
+@pytest.mark.parametrize(("degree", "value"), [(3, 3**0.5), (5, (7 / 3) ** 0.5), (7, 1.589292), (9, 1.494382)])
 def test_region_is_sharp_from_both_sides(degree: int, value: float) -> None:
     lower, upper = twin.region(degree=degree)
     assert lower == 0.0

@@ -176,9 +176,7 @@ def test_bound_is_attained_on_the_interval(options: dict[str, Any]) -> None:
         # slack: the ends attain it where one of them is the worst; 2002 points come within a fifth elsewhere
         assert true >= 0.8 * bound - 4e-16
         if options.get("safety", 1.0) == 1.0:
-            error = float(
-                twin.composition(lower, step + 1, options["degree"], options.get("cushion", 0.0))[-1].error
-            )
+            error = float(twin.composition(lower, step + 1, options["degree"], options.get("cushion", 0.0))[-1].error)
             assert bound == pytest.approx(error * (2 + error), rel=1e-9)
 
 

@@ -73,9 +73,7 @@ def test_fit_is_the_minimiser(degree: int) -> None:
             assert objective(best) >= objective(a) - 1e-15 * np.sum(w)
 
 
-@pytest.mark.parametrize(
-    ("r", "d3", "d5"), [("0.5", 0.8284, 0.6569), ("0.8", 1.0, 1.3064), ("0.9", 1.0, 1.45)]
-)
+@pytest.mark.parametrize(("r", "d3", "d5"), [("0.5", 0.8284, 0.6569), ("0.8", 1.0, 1.3064), ("0.9", 1.0, 1.45)])
 def test_single_eigenvalue(r: str, d3: float, d5: float) -> None:
     with mp.workdps(40):
         value = mp.mpf(r)
@@ -100,9 +98,7 @@ def test_nothing_to_fit(degree: int) -> None:
         assert float(twin.alpha(sigmas, 0, degree=degree)) == lower
     # and as R -> 0 the minimiser tends to the Taylor coefficient
     assert float(twin.fit([mp.mpf("1e-9"), mp.mpf("-2e-9")], degree)) == pytest.approx(lower, abs=1e-8)
-    assert float(twin.alpha(np.array([0.9]), 1, degree=degree, warm_start=2)) == float(
-        twin.INTERVALS[degree][1]
-    )
+    assert float(twin.alpha(np.array([0.9]), 1, degree=degree, warm_start=2)) == float(twin.INTERVALS[degree][1])
 
 
 @pytest.mark.parametrize("degree", [3, 5])
@@ -141,9 +137,7 @@ def test_bound_reaches_zero_in_time(degree: int) -> None:
             promised = k
     assert reached
     # the bound grows like Newton-Schulz (1.5, 1.875), the fit like 2, 2.95; and a few steps for the bulk
-    start_up = np.log(1e3) * (
-        1 / np.log(float(newton_schulz.slope(degree))) - 1 / np.log(2 if degree == 3 else 2.95)
-    )
+    start_up = np.log(1e3) * (1 / np.log(float(newton_schulz.slope(degree))) - 1 / np.log(2 if degree == 3 else 2.95))
     assert reached <= promised <= reached + start_up + 8
 
 

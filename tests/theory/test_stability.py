@@ -109,7 +109,4 @@ def test_hermitian_condition_is_bounded() -> None:
         e = rng.standard_normal((2, 2))
         h = 1e-6
         plus, minus = (polar(a + t * e).T @ (a + t * e) for t in (h, -h))
-        assert (
-            np.linalg.norm(plus - minus) / (2 * h * np.linalg.norm(e))
-            <= stability.hermitian_condition(100.0) + 1e-6
-        )
+        assert np.linalg.norm(plus - minus) / (2 * h * np.linalg.norm(e)) <= stability.hermitian_condition(100.0) + 1e-6
