@@ -14,14 +14,14 @@ from matfun.polynomials.update import Update
 class Status(Enum):
     """How a call ended; the value of each member is the advice to the user."""
 
-    CONVERGED = "The residual reached the tolerance, and the certificate recomputed from A is at rounding
-    or tolerance level." COMPLETED
-    = (
-        "Converged.  A is numerically rank deficient: the part of U on its null space is an arbitrary isometry,
-        " "because no other choice is more right."
-  
-   
-    ) UNCHECKED = "Exactly the requested steps were run and nothing was checked; pass tol= for a checked answer."
+    CONVERGED = (
+        "The residual reached the tolerance, and the certificate recomputed from A is at rounding or tolerance level."
+    )
+    COMPLETED = (
+        "Converged.  A is numerically rank deficient: the part of U on its null space is an arbitrary isometry, "
+        "because no other choice is more right."
+    )
+    UNCHECKED = "Exactly the requested steps were run and nothing was checked; pass tol= for a checked answer."
     FELL_BACK = "The method failed and the answer was computed by the factorisation instead (on_failure='svd')."
     STAGNATED = (
         "The residual stopped decreasing above the tolerance: the method does not converge to the function "

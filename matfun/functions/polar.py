@@ -92,10 +92,10 @@ def polar(
 
     Notes
     -----
-    Where A is numerically rank deficient, the part of U on its null space is an arbitrary isometry (the zero
-    matrix gives the identity) and the status is ``COMPLETED``.  Cost: the products of the method, one for H, and
-    O(mn) for the
-    certificate.
+    Where A is numerically rank deficient, the part of U on its null space is an arbitrary isometry.  Null directions
+    that are exact stay null under products, so an isometry is added and the status is ``COMPLETED`` (the zero matrix
+    gives the identity); those that rounding filled with noise grow into one by themselves, and an SVD completes on its
+    own.  Cost: the products of the method, one for H, and O(mn) for the certificate.
 
     References
     ----------

@@ -43,8 +43,9 @@ def test_prescribed_condition(measure, with_spectrum, method, shape, dtype):
         for side in ("right",) if large else ("right", "left"):
             U, H = result = matfun.polar(A, side, method, rng=0)
             assert result.info.ok
-            errors = measure(A, U, H, side)
-            assert max(errors.orthonormality, errors.reconstruction) <= limit(A, method)
+            errors = measure(A, U, H, side, fast=large)
+            measuring = min(shape) ** 0.5 / 2 if large else 0
+            assert max(errors.orthonormality, errors.reconstruction) <= limit(A, method) + measuring
             assert errors.indefiniteness <= limit(A, method)
 
 
