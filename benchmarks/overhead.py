@@ -2,10 +2,10 @@
 
     python benchmarks/overhead.py
 
-The bare products are what anyone would have to run: per step the Gram product, its square and the final product,
-written by hand with the library's own fastest calls (NumPy's rank-k path; torch's ``addmm``, which also forms the linear
-combinations).  No scaling, no check, no combination on NumPy's side.  The three variants take turns, so that a drift of
-the machine's speed touches all of them; the figure is the ratio of medians.
+The bare products are what anyone would have to run: per step the Gram product, its square and the final product, by
+hand, with the library's own fastest calls (NumPy's rank-k path; torch's ``addmm``, which also forms the linear
+combinations).  No scaling, no check, no combination on NumPy's side.  The three variants take turns, so that a drift
+of the machine's speed touches all of them; the figure is the ratio of medians.
 """
 
 from __future__ import annotations
