@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from matfun.polynomials.taylor import taylor_inverse_root
-from matfun.polynomials.update import ExactRoot, Polynomial, Update
+from matfun.polynomials.update import ExactRoot, PartialFractions, Polynomial, Update
 from matfun.problems.problem import Problem
 from matfun.result import History
 from matfun.rules.rule import ResidualView, Rule
@@ -175,6 +175,8 @@ def _growth(problem: Problem[Any], h: Update, shape: tuple[int, ...]) -> np.ndar
     """|h(1)|: the factor by which a tiny singular value grew."""
     if isinstance(h, ExactRoot):
         return np.full(shape, np.inf)
+    if isinstance(h, PartialFractions) and 0 in h.shifts:
+        return np.full(shape, np.inf)
     value = h(1.0)
     host = value if isinstance(value, (int, float)) else problem.as_host(value)
     return np.broadcast_to(np.abs(np.asarray(host, dtype=np.float64)), shape)
@@ -219,7 +221,8 @@ class _Watch:
         self.steps[running] = step
         not_finite = running & ~np.isfinite(rho)
         floor = (rho >= EMPIRICAL_FLOOR_RATIO * self._last) & (self._last <= goal.floor)
-        better = rho < EMPIRICAL_FLOOR_RATIO * self._best
+        # a tenth less, or one direction fewer that has not left the null space
+        better = (rho < EMPIRICAL_FLOOR_RATIO * self._best) | (rho**2 <= self._best**2 - 0.5)
         # growth by 1/u^2 lifts even what rounding left far below the unit roundoff
         done_growing = self._growth * (goal.eps / 2) ** 2 >= 1
         self._best_step = np.where(better | ~done_growing, step, self._best_step)

@@ -67,6 +67,9 @@ class TorchOps(Ops):
         c = c if c.dtype == X.dtype else c.to(X.dtype)
         return X * (c[..., None, None] if c.ndim else c)
 
+    def eye(self, rows: int, columns: int, like: Array) -> Array:
+        return torch.eye(rows, columns, dtype=like.dtype, device=like.device)
+
     def from_host(self, values: Any, like: Array, dtype: Any = None) -> Array:
         return torch.as_tensor(values, dtype=like.dtype if dtype is None else dtype, device=like.device)
 

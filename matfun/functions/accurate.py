@@ -19,6 +19,7 @@ from matfun.functions.unitary import (
     start,
 )
 from matfun.ops import Array
+from matfun.polynomials.update import Polynomial
 from matfun.result import Certificate, Info, PolarResult, Status
 from matfun.rules.rule import Rule
 
@@ -53,7 +54,7 @@ class AccurateRun:
         floor = rounding_floor(small, eps)
         # from sqrt(eps)/2 the polishing step reaches 3/4 (eps/4): rounding
         residual = tol if tol is not None else max(eps**0.5 / 2, floor)
-        self.goal = Goal(residual, max(eps**0.5, 4 * floor), eps, max_steps, polish=tol is None)
+        self.goal = Goal(residual, 4 * floor, eps, max_steps, polish=tol is None)
 
     def solve(self, name: str, rule: Rule) -> PolarResult:
         """Run a rule, certify, and turn the ends of the loop into statuses."""
@@ -67,11 +68,14 @@ class AccurateRun:
         U = begin.orient(outcome.state)
         H = hermitian_factor(ops, begin.scaled.A, U, self.side)
         proof = certify(ops, begin.scaled.A, U, H, self.side, self.certificate, self.rng)
+        if not self.finite.all():  # what was certified there is the stand-in
+            errors = (np.where(self.finite, e, np.nan) for e in (proof.backward_error, proof.orthogonality))
+            proof = replace(proof, backward_error=plain(next(errors)), orthogonality=plain(next(errors)))
         U, H = self._replace_unusable(U, H)
         residual = np.where(self.usable, outcome.residual, np.where(self.zero, 0.0, np.nan))
         work = begin.problem.work
         info = Info(
-            plain(self._status(outcome, completed, proof)),
+            plain(self._status(outcome, completed, proof, self._definite(outcome, H))),
             name,
             ops.name,
             plain(outcome.steps),
@@ -95,9 +99,34 @@ class AccurateRun:
         H_else = ops.select(zero, ops.xp.zeros_like(H), ops.xp.full_like(H, nan))
         return ops.select(keep, U, U_else), ops.select(keep, H, H_else)
 
-    def _status(self, outcome: Outcome, completed: np.ndarray[Any, Any], proof: Certificate) -> np.ndarray[Any, Any]:
+    def _definite(self, outcome: Outcome, H: Array) -> np.ndarray[Any, Any]:
+        """Whether H is semidefinite to rounding; an update that changes sign on the spectrum makes it doubtful.
+
+        A singular value whose sign was flipped leaves both errors of the certificate at rounding and H indefinite.
+        """
+        ops = self.given.ops
+        sigmas = np.linspace(0.0, 1.0, 257)[1:]
+        doubtful = False
+        for h in outcome.history.updates:
+            if isinstance(h, Polynomial) and all(isinstance(c, (int, float)) for c in h.coefficients):
+                doubtful = doubtful or bool(np.any(h(1 - sigmas**2) <= 0))
+        if not doubtful:
+            return np.ones(self.finite.shape, dtype=bool)
+        values = ops.as_host(ops.eigh(H)[0])
+        size = np.max(np.abs(values), axis=-1)
+        return np.asarray(np.min(values, axis=-1) >= -CERTIFICATE_SLACK * self.limit * size)
+
+    def _status(
+        self,
+        outcome: Outcome,
+        completed: np.ndarray[Any, Any],
+        proof: Certificate,
+        definite: np.ndarray[Any, Any],
+    ) -> np.ndarray[Any, Any]:
         ends = outcome.ends
-        acceptable = CERTIFICATE_SLACK * self.limit
+        # the certificate's own sums run over the long side
+        long_side = max(self.given.A.shape[-2:])
+        acceptable = CERTIFICATE_SLACK * (self.limit + self.goal.eps * long_side**0.5)
         accurate = (np.asarray(proof.backward_error) <= acceptable) & (np.asarray(proof.orthogonality) <= acceptable)
         small = min(self.given.A.shape[-2:])
         at_floor = (ends == End.FLOOR) & (outcome.residual <= self.limit * small**0.5)
@@ -109,5 +138,6 @@ class AccurateRun:
         status[reached & accurate] = Status.CONVERGED
         status[reached & accurate & completed] = Status.COMPLETED
         status[self.zero] = Status.COMPLETED
+        status[reached & ~definite] = Status.INACCURATE
         status[~self.finite] = Status.NOT_FINITE
         return status

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from threading import Lock
 
 from matfun.host import host_constant
 from matfun.polynomials.minimax import minimax_odd
@@ -93,6 +94,7 @@ def compose(lower: float, upper: float, degree: int, cushion: float = 0.0) -> It
 
 
 _designed: dict[tuple[int, float, float], list[Stage]] = {}
+_lock = Lock()
 _designers: dict[tuple[int, float, float], Iterator[Stage]] = {}
 
 
@@ -112,7 +114,12 @@ def stage_of(degree: int, lower: float, cushion: float, step: int) -> Stage:
 
 @host_constant
 def _design(degree: int, lower: float, cushion: float, step: int) -> tuple[float, ...]:
-    key = (degree, lower, cushion)
+    with _lock:
+        return _design_locked((degree, lower, cushion), step)
+
+
+def _design_locked(key: tuple[int, float, float], step: int) -> tuple[float, ...]:
+    degree, lower, cushion = key
     known = _designed.setdefault(key, [])
     source = _designers.setdefault(key, compose(lower, 1.0, degree, cushion))
     while len(known) <= step and not (known and known[-1].error < EXACT_BELOW):

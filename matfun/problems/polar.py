@@ -106,14 +106,20 @@ class PolarProblem:
         if isinstance(h, PartialFractions):
             return PolarState(self._rational(self.settle(state).X, residual.scaled_gram, h))
         h, S, square = residual.operands(h)
-        self.work.products += 1 + h.symmetric_products - (square is not None)
+        self.work.products += 1 + h.symmetric_products - (square is not None and h.symmetric_products > 0)
         return PolarState(ops.polynomial_step(state.X, S, h, square))
 
     def _rational(self, X: Array, gram: Array, h: PartialFractions) -> Array:
         ops, n = self.ops, X.shape[-1]
         total = ops.scale(X, h.constant)
         for weight, shift in zip(h.weights, h.shifts, strict=True):
-            if shift < CHOLESKY_FROM_SHIFT:
+            if shift == 0:  # Newton: X G^-1 = X^-H, which does not square the condition
+                square = X.shape[-2] == n
+                A, B = (ops.adjoint(X), ops.eye(n, n, X)) if square else (gram, ops.adjoint(X))
+                B = ops.xp.broadcast_to(B, (*X.shape[:-2], *B.shape[-2:]))
+                solved = ops.solve(A, B)
+                term = ops.scale(solved if square else ops.adjoint(solved), weight)
+            elif shift < CHOLESKY_FROM_SHIFT:
                 root = ops.xp.broadcast_to(ops.eye(n, n, X) * shift**0.5, (*X.shape[:-2], n, n))
                 Q, _ = ops.qr(ops.xp.concat([X, root], axis=-2))
                 # X (G + s)^-1 = Q1 Q2^H / sqrt(s)

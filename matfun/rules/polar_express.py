@@ -7,7 +7,6 @@ Optimality and rate: theory/polar_express.py.  Source: Amsel, Persson, Musco, Go
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 from numbers import Real
 
 from matfun.polynomials.composition import CUSHION, EXACT_BELOW, apply_safety, stage_of
@@ -29,6 +28,9 @@ One step more than the published table's, and a backward error two to three time
 
 SAFETY = 1.01
 """Safety factor of the authors' code (arXiv 2505.16932, appendix)."""
+
+ROUNDING_ABOVE_1 = 1e5
+"""Allowance, in eps, for how far above 1 rounding may put a scaled singular value: sums of 1e5 terms of one sign."""
 
 SAFETY_WHILE_ERROR_ABOVE = 0.25
 """A safety factor in every step would shift the limit; below this error values above u stay in the basin of 1."""
@@ -56,7 +58,7 @@ class PolarExpress:
     safety : float, optional
         p(x / safety) is applied in place of p(x), while the interval is wide and except in the last of a fixed
         number of steps, against values that rounding pushes above the interval.  Default: 1.01 where the format
-        needs it, that is for lower < 2 sqrt(eps) (always in 16 bit, never in float64 with lower = 1e-3), else 1.
+        needs it (float32 and 16 bit, and float64 for lower < 3e-6), else 1.
 
     Notes
     -----
@@ -110,8 +112,9 @@ class PolarExpress:
         accurate = view.lower is not None
         lower = self.lower or view.lower or DEFAULT_LOWER
         cushion = self.cushion if self.cushion is not None else ACCURATE_CUSHION if accurate else CUSHION
-        # A quintic overflows from about 1 + 2 lower^2 on (theory/polar_express.py); rounding reaches 1 + a few eps.
-        safety = self.safety or (SAFETY if lower < 2 * sqrt(view.eps) else 1.0)
+        # A quintic overflows from about 1 + 2 lower^2 on (theory/polar_express.py); the rounding of norms and products
+        # of large matrices of one sign reaches many eps above 1.
+        safety = self.safety or (SAFETY if 2 * lower**2 < ROUNDING_ABOVE_1 * view.eps else 1.0)
         stage = stage_of(self.degree, lower, cushion, view.step)
         if stage.error < EXACT_BELOW:
             return Polynomial(taylor_inverse_root(view.p, (self.degree - 1) // 2))

@@ -22,6 +22,7 @@ SIXTEEN_BIT = [
     ("numpy", "float16"),
     ("torch-cuda", "bfloat16"),
     ("torch-cuda", "float16"),
+    ("cupy", "float16"),
 ]
 
 
@@ -29,6 +30,11 @@ def put(name, dtype, A):
     """A on the library, in the 16-bit dtype, and the way back to float64."""
     if name == "numpy":
         return A.astype(dtype), lambda x: x.astype(np.float64)
+    if name == "cupy":
+        cupy = pytest.importorskip("cupy", reason="cupy is not installed")
+        if not cupy.cuda.is_available():
+            pytest.skip("cupy.cuda.is_available() is False: no CUDA device for cupy")
+        return cupy.asarray(A).astype(dtype), lambda x: cupy.asnumpy(x).astype(np.float64)
     if name == "jax":
         jnp = pytest.importorskip("jax.numpy")
         return jnp.asarray(A).astype(getattr(jnp, dtype)), lambda x: np.asarray(x.astype(jnp.float64))

@@ -11,6 +11,7 @@ import pytest
 import matfun
 from matfun import ConvergenceError, ConvergenceWarning, Status
 from matfun.polynomials.update import Polynomial
+from matfun.providers import ops_for
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -146,6 +147,44 @@ def test_a_loose_tolerance_is_met_and_no_more_is_claimed():
         matfun.polar(A, method="newton-schulz", tol=1e-2).info.steps
         < matfun.polar(A, method="newton-schulz").info.steps
     )
+
+
+def turned(angle):
+    """A provider whose SVD turns the unitary factor by an angle: as orthonormal as the right one, and wrong."""
+    inner = ops_for(np.eye(2))
+
+    class Turned(type(inner)):
+        def svd(self, X):
+            U, s, Vh = super().svd(X)
+            c, d = np.cos(angle), np.sin(angle)
+            return U, s, np.concatenate([[c * Vh[0] - d * Vh[1], d * Vh[0] + c * Vh[1]], Vh[2:]])
+
+    return Turned(inner.xp)
+
+
+@pytest.mark.parametrize("certificate", ["probes", "exact"])
+@pytest.mark.parametrize("angle", [1e-11, 1e-6, 1.0])
+def test_a_wrong_isometry_is_found_out(certificate, angle):
+    # the iteration's own residual is at rounding; only the certificate recomputed from A can tell
+    A = matrix((6, 4))
+    with pytest.raises(ConvergenceError, match="INACCURATE: ") as caught:
+        matfun.polar(A, method="svd", backend=turned(angle), certificate=certificate, rng=0)
+    info = caught.value.result.info
+    assert info.status is Status.INACCURATE
+    assert info.residual <= 30 * EPS
+    assert info.orthogonality <= 8 * 14 * EPS
+    # A turn by theta in the two leading directions and a Hermitian H miss A by about theta (s_1 + s_2) / sqrt 2
+    singular = np.linalg.svd(A, compute_uv=False)
+    wrong = np.sin(angle) * (singular[0] + singular[1]) / 2**0.5 / np.linalg.norm(A)
+    assert wrong / 10 <= info.backward_error <= 10 * wrong
+    assert matfun.polar(A, method="svd", backend=turned(0.0), certificate=certificate, rng=0).info.ok
+
+
+def test_a_tolerance_loosens_the_certificate_too():
+    A = matrix((6, 4))
+    assert matfun.polar(A, method="svd", backend=turned(1e-4), tol=1e-3, rng=0).info.status is Status.CONVERGED
+    with pytest.raises(ConvergenceError, match="INACCURATE: "):
+        matfun.polar(A, method="svd", backend=turned(0.5), tol=1e-3, rng=0)
 
 
 # ---- stacks --------------------------------------------------------------------------------------

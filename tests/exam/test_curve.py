@@ -267,8 +267,13 @@ def test_orthogonalize_follows_the_twin(form):
 SKETCHED = [(3, 8), (5, 8), (5, 2)]
 
 
+def generator(seed):
+    """A generator moves on with every draw, unlike a seed: a sketch drawn twice would differ."""
+    return np.random.default_rng(seed)
+
+
 def draw(seed, n, columns):
-    return np.random.default_rng(seed).standard_normal((n, columns)) * columns**-0.5
+    return generator(seed).standard_normal((n, columns)) * columns**-0.5
 
 
 @pytest.mark.parametrize(("degree", "columns"), SKETCHED)
@@ -283,7 +288,7 @@ def test_sketched_fit_is_the_weighted_fit(library_name, degree, columns):
     form = Form(f"prism-{degree}-{columns}", prism_twin, {"degree": degree, "weights": tuple(weights)}, None)
     rule = Prism(degree, sketch_size=columns)
     steps = 14
-    measured, _, updates = walk_one_step_at_a_time(form, rule, library, library.put(A), steps, EPS, rng=11)
+    measured, _, updates = walk_one_step_at_a_time(form, rule, library, library.put(A), steps, EPS, generator(11))
     predicted = curve(form, sigmas, steps)
     # the singular vectors that give the weights are known to eps / gap only, with gaps of 1e-4 at least
     seen = judge(measured, predicted, updates, form, EPS / 2, np.array(weights), first_error=1e-12)
@@ -294,8 +299,8 @@ def test_sketched_fit_is_the_weighted_fit(library_name, degree, columns):
 def test_simulation_of_a_diagonal_matrix_sees_the_same_sketch(degree, columns):
     sigmas = log_spaced(N, 1e4)
     rule = Prism(degree, sketch_size=columns)
-    X, info = matfun.orthogonalize(np.diag(sigmas), method=rule, steps=10, rng=5, full_output=True)
-    result = matfun.simulate(rule, sigmas / float(info.scale), steps=10, rng=5)
+    X, info = matfun.orthogonalize(np.diag(sigmas), method=rule, steps=10, rng=generator(5), full_output=True)
+    result = matfun.simulate(rule, sigmas / float(info.scale), steps=10, rng=generator(5))
     weights = np.sum(draw(5, N, columns) ** 2, axis=1)
     form = Form(f"diagonal-{degree}-{columns}", prism_twin, {"degree": degree, "weights": tuple(weights)}, None)
     predicted = curve(form, sigmas / float(info.scale), 10)

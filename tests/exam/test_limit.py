@@ -385,3 +385,32 @@ def test_rational_rule_on_random_matrices():
         s = np.linalg.svd(A, compute_uv=False)
         result = matfun.polar(A, method=Qdwh(0.9 * s[-1] / np.linalg.norm(s)))
         examine(A, *result, result.info, slack=3.0)
+
+
+class Newton:
+    """Newton's iteration X <- (mu X + X^-H / mu) / 2 with the weights of Byers and Xu for sigma in [lower, 1]."""
+
+    def __init__(self, lower):
+        self.lower = lower
+
+    def next(self, view):
+        mu = 1 / math.sqrt(self.lower)
+        for k in range(view.step):
+            mu = math.sqrt(2 * math.sqrt(self.lower) / (1 + self.lower)) if k == 0 else math.sqrt(2 / (mu + 1 / mu))
+        return matfun.PartialFractions(mu / 2, (1 / (2 * mu),), (0.0,))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+@pytest.mark.parametrize("shape", [(24, 24), (48, 24)], ids=["square", "tall"])
+@each_library
+def test_newtons_iteration_is_the_term_with_shift_zero(library_name, shape, dtype):
+    """Nine steps at most; one solve with X where it is square, with its Gram matrix where it is tall."""
+    library = library_called(library_name)
+    sigmas = log_spaced(24, 1e8 if shape[0] == 24 else 1e2)  # the Gram matrix squares the condition number
+    A = with_singular_values(sigmas, *shape, 2, complex_=dtype == "complex128")
+    result = matfun.polar(library.put(A), method=Newton(sigmas[-1] / np.linalg.norm(sigmas)))
+    U, H = (library.get(Y) for Y in result)
+    info = result.info
+    assert info.steps <= 9 + 1
+    # scaled Newton is backward stable with a constant of some ten (Byers and Xu 2008)
+    examine(A, U, H, info, slack=10.0)

@@ -48,21 +48,9 @@ def kinds(counts):
     return {k: v for k, v in counts.items() if k in (*FULL, "thin", "svd", "qr", "cholesky") and v}
 
 
-def undercounted(form):
-    return form.is_fitted and form.options["degree"] == 3
-
-
-def mark_undercounted(request, form):
-    """info.products takes R^2, which the fit of degree 3 forms, for one that the update saves: it needs none."""
-    if undercounted(form):
-        reason = "PolarProblem.update subtracts a square that a linear h never uses"
-        request.applymarker(pytest.mark.xfail(reason=reason))
-
-
 @each_library
 @each_form
-def test_a_fixed_number_of_steps_costs_what_the_twin_says(form, library_name, request):
-    mark_undercounted(request, form)
+def test_a_fixed_number_of_steps_costs_what_the_twin_says(form, library_name):
     A, ops = counted(library_name)
     steps = form.fixed_steps or 4
     _, info = matfun.orthogonalize(A, method=form.rule, steps=steps, rng=0, full_output=True, backend=ops)
@@ -108,8 +96,7 @@ H_AND_PROBES = 6
 
 @pytest.mark.parametrize("tol", [None, 1e-3], ids=["polished", "to-tol"])
 @each_form
-def test_a_run_to_a_goal_costs_its_steps_the_last_look_and_the_polish(form, tol, request):
-    mark_undercounted(request, form)
+def test_a_run_to_a_goal_costs_its_steps_the_last_look_and_the_polish(form, tol):
     A, ops = counted("numpy")
     if not form.twin.converges(**form.options):
         pytest.skip("does not converge")
