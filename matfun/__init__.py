@@ -6,10 +6,15 @@ The classes of all registered rules are attributes too, ``matfun.PolarExpress`` 
 
 from typing import Any
 
+from matfun.functions.inverse import invm
+from matfun.functions.inverse_root import invrootm
 from matfun.functions.methods import methods
 from matfun.functions.orthogonalize import orthogonalize
 from matfun.functions.polar import polar
+from matfun.functions.sign import signm
 from matfun.functions.simulate import Curve, simulate
+from matfun.functions.spectral import EighResult, SvdResult, eigh_via_polar, svd_via_polar
+from matfun.functions.square_root import invsqrtm, sqrtm, sqrtm_pair
 from matfun.lab.compare import Comparison, compare
 from matfun.polynomials.update import ExactRoot, PartialFractions, Polynomial
 from matfun.result import (
@@ -19,6 +24,7 @@ from matfun.result import (
     History,
     Info,
     PolarResult,
+    SquareRootPair,
     Status,
 )
 from matfun.rules.rule import ResidualView, Rule, registered, rule
@@ -31,6 +37,7 @@ __all__ = [
     "ConvergenceError",
     "ConvergenceWarning",
     "Curve",
+    "EighResult",
     "ExactRoot",
     "History",
     "Info",
@@ -39,13 +46,23 @@ __all__ = [
     "Polynomial",
     "ResidualView",
     "Rule",
+    "SquareRootPair",
     "Status",
+    "SvdResult",
     "compare",
+    "eigh_via_polar",
+    "invm",
+    "invrootm",
+    "invsqrtm",
     "methods",
     "orthogonalize",
     "polar",
     "rule",
+    "signm",
     "simulate",
+    "sqrtm",
+    "sqrtm_pair",
+    "svd_via_polar",
 ]
 
 

@@ -13,20 +13,23 @@ matrix before each step and stops each one on its own:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
 import numpy as np
 
 from matfun.polynomials.taylor import taylor_inverse_root
-from matfun.polynomials.update import ExactRoot, PartialFractions, Polynomial, Update
+from matfun.polynomials.update import ExactRoot, PartialFractions, Polynomial, Update, one_for_each
 from matfun.problems.problem import Problem
 from matfun.result import History
 from matfun.rules.rule import ResidualView, Rule
 
 EMPIRICAL_FLOOR_RATIO = 0.9
 """Near convergence every rule at least halves the residual; a ratio above this means rounding has taken over."""
+
+LARGEST_FLOOR = 0.1
+"""A residual that rounding keeps above this says nothing."""
 
 NULL_SPACE_WIDTH = 1e-3
 """Eigenvalues r within this of 1 count as null directions; sigma^2 = 1 - r, so their sigma is below 0.032.
@@ -66,6 +69,9 @@ class Goal:
     polish : bool
         At the goal, apply the Taylor polynomial of degree 1 in the residual just measured: it squares the residual
         for the price of one product.
+    lower : float, numpy array of the shape of the stack, or None
+        Smallest singular value of the start that matters, shown to the rule; None for the unit roundoff.  Each matrix
+        of a stack is moved by the function that the rule picks for its own bound.
     """
 
     residual: float
@@ -73,6 +79,7 @@ class Goal:
     eps: float
     max_steps: int
     polish: bool
+    lower: Any = None
 
 
 @dataclass
@@ -140,6 +147,7 @@ def run_to_goal(problem: Problem[Any], rule: Rule, state: Any, *, goal: Goal) ->
     """
     residuals: list[np.ndarray[Any, Any]] = []
     updates: list[Update] = []
+    lower = goal.eps / 2 if goal.lower is None else goal.lower
     for k in range(goal.max_steps + 1):
         residual = problem.residual(state)
         rho = problem.as_host(residual.norm()).astype(np.float64)
@@ -151,7 +159,7 @@ def run_to_goal(problem: Problem[Any], rule: Rule, state: Any, *, goal: Goal) ->
         null_space = suspects
         if suspects.any():  # ||R^2 - R||_F bounds the distance of every r from the set {0, 1}
             null_space = suspects & (problem.as_host(residual.projector_defect()) <= NULL_SPACE_WIDTH)
-        bad = watch.look(k, rho, null_space)
+        bad = watch.look(k, rho, null_space, _rounding(problem, residual))
         if bad.any() and k > 0:  # the last finite iterate is worth more than what it overflowed to
             state = problem.select(~bad, state, previous)
         if not watch.running.any() or k == goal.max_steps:
@@ -162,7 +170,7 @@ def run_to_goal(problem: Problem[Any], rule: Rule, state: Any, *, goal: Goal) ->
                 updates.append(last)
                 watch.steps[at_goal] += 1
             break
-        h = rule.next(ResidualView(problem.p, k, False, goal.eps / 2, goal.eps, residual))
+        h = _ask(rule, ResidualView(problem.p, k, False, None, goal.eps, residual), lower)
         previous = state
         state = problem.select(watch.running, problem.update(state, residual, h), state)
         updates.append(h)
@@ -171,14 +179,38 @@ def run_to_goal(problem: Problem[Any], rule: Rule, state: Any, *, goal: Goal) ->
     return Outcome(state, watch.ends, watch.steps, residuals[-1], History(tuple(residuals), tuple(updates)))
 
 
+def _ask(rule: Rule, view: ResidualView, lower: Any) -> Update:
+    """Ask the rule once for every bound of the stack."""
+    bounds, which = np.unique(np.asarray(lower, dtype=np.float64), return_inverse=True)
+    updates = [rule.next(replace(view, lower=float(bound))) for bound in bounds]
+    if len(updates) == 1:
+        return updates[0]
+    return one_for_each(updates, which.reshape(np.shape(lower)), view.residual.on_device)
+
+
+def _rounding(problem: Problem[Any], residual: Any) -> Any:
+    """Rounding errors of the residual relative to those of an isometry's, at least 1."""
+    scale = residual.rounding()
+    if isinstance(scale, (int, float)):
+        return max(scale, 1.0)
+    host = problem.as_host(scale).astype(np.float64)
+    return np.where(np.isfinite(host), np.maximum(host, 1.0), 1.0)
+
+
 def _growth(problem: Problem[Any], h: Update, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
     """|h(1)|: the factor by which a tiny singular value grew."""
     if isinstance(h, ExactRoot):
         return np.full(shape, np.inf)
-    if isinstance(h, PartialFractions) and 0 in h.shifts:
-        return np.full(shape, np.inf)
+    if isinstance(h, PartialFractions):
+        if h.inverts:
+            return np.full(shape, np.inf)
+
+        def host_of(c: Any) -> Any:
+            return c if isinstance(c, (int, float, np.ndarray)) else problem.as_host(c)
+
+        h = PartialFractions(host_of(h.constant), tuple(map(host_of, h.weights)), h.shifts)
     value = h(1.0)
-    host = value if isinstance(value, (int, float)) else problem.as_host(value)
+    host = value if isinstance(value, (int, float, np.ndarray)) else problem.as_host(value)
     return np.broadcast_to(np.abs(np.asarray(host, dtype=np.float64)), shape)
 
 
@@ -201,6 +233,8 @@ class _Watch:
 
     def grow(self, factor: np.ndarray[Any, Any]) -> None:
         """Record what one step did to tiny singular values."""
+        # Newton's first step turns a small residual near 1 into a large one, from which it converges
+        self._best = np.where(np.isinf(factor) & np.isfinite(self._growth), np.inf, self._best)
         with np.errstate(over="ignore", invalid="ignore"):
             self._growth = self._growth * factor
 
@@ -215,12 +249,16 @@ class _Watch:
         whole = (np.round(squared) >= 1) & (abs(squared - np.round(squared)) <= NULL_SPACE_WIDTH * np.round(squared))
         return np.asarray(self.running & whole & self._lifted)
 
-    def look(self, step: int, rho: np.ndarray[Any, Any], null_space: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def look(
+        self, step: int, rho: np.ndarray[Any, Any], null_space: np.ndarray[Any, Any], rounding: Any
+    ) -> np.ndarray[Any, Any]:
         """Judge every running matrix by its residual norm; return which of them are not finite."""
         goal, running = self.goal, self.running
         self.steps[running] = step
         not_finite = running & ~np.isfinite(rho)
-        floor = (rho >= EMPIRICAL_FLOOR_RATIO * self._last) & (self._last <= goal.floor)
+        floor = (rho >= EMPIRICAL_FLOOR_RATIO * self._last) & (
+            self._last <= np.minimum(goal.floor * rounding, LARGEST_FLOOR)
+        )
         # a tenth less, or one direction fewer that has not left the null space
         better = (rho < EMPIRICAL_FLOOR_RATIO * self._best) | (rho**2 <= self._best**2 - 0.5)
         # growth by 1/u^2 lifts even what rounding left far below the unit roundoff

@@ -8,7 +8,7 @@ No verb modifies its arguments; only ``as_host`` may wait for a device.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import floor, log2
 from typing import Any, TypeAlias
@@ -20,6 +20,9 @@ from matfun.polynomials.update import Polynomial, Scalar
 
 API_VERSION = 1
 """Raised whenever a verb changes its meaning; ``matfun_backends`` carries the same number."""
+
+ROTATION_SEED = 20070101
+"""Seed of the rotation that stands in for pivoting: any fixed one, so that results repeat."""
 
 Array: TypeAlias = Any
 
@@ -184,8 +187,10 @@ class Ops:
         """S Z for a block Z of few columns."""
         return S @ Z
 
-    def polynomial(self, S: Array, coefficients: tuple[Scalar, ...], square: Array | None = None) -> Array:
-        """Return c_1 S + c_2 S^2 + ... + c_q S^q of a Hermitian S with as few products as it takes.
+    def polynomial(
+        self, S: Array, coefficients: tuple[Scalar, ...], square: Array | None = None, *, hermitian: bool = True
+    ) -> Array:
+        """Return c_1 S + c_2 S^2 + ... + c_q S^q with as few products as it takes.
 
         The constant c_0 = coefficients[0] is left out: whoever applies the result adds it implicitly, so
         that it is never rounded together with small entries.
@@ -193,11 +198,12 @@ class Ops:
         Parameters
         ----------
         S : array, shape (..., n, n)
-            Hermitian.
         coefficients : tuple of Scalar
             c_0 ... c_q, q >= 1.
         square : array, shape (..., n, n), optional
             S^2, where it is already known.
+        hermitian : bool
+            Whether S is Hermitian, so that its square may be formed as a rank-k update.
 
         Notes
         -----
@@ -208,13 +214,15 @@ class Ops:
             return self.scale(S, c[1])
         if q == 2 and square is None:
             return self.add_matmul(S, S, S, alpha=c[2], beta=c[1])
-        square = self.square(S) if square is None else square
+        if square is None:
+            square = self.square(S) if hermitian else self.matmul(S, S)
         block = q - 1 - (q - 1) % 2  # the highest even power below q: two or one coefficients stand above it
         high = self.scale(S, c[block + 1])
         if block + 2 == q:
             high = high + self.scale(square, c[q])
         while block > 0:
-            high = self.symm_matmul(square, self.add_diagonal(high, c[block]))
+            high = self.add_diagonal(high, c[block])
+            high = self.symm_matmul(square, high) if hermitian else self.matmul(square, high)
             block -= 2
             high = high + self.scale(S, c[block + 1])
         return high
@@ -260,15 +268,59 @@ class Ops:
 
     def cholesky(self, S: Array) -> Array:
         """Lower Cholesky factor of a positive definite matrix."""
-        return self._narrow(self.xp.linalg.cholesky(self.widen(S)), S)
+        return self._narrow(self._guarded(self.xp.linalg.cholesky, self.widen(S)), S)
+
+    def pivoted_q(self, B: Array) -> Array:
+        """Q of a QR factorisation B P = Q R with a rank-revealing P: column pivoting where the library has it.
+
+        By default P is a random orthogonal matrix (Demmel, Dumitriu, Holtz, Numer. Math. 108, 2007), because the array
+        API standard has no pivoting.
+        """
+        Q, _ = self.qr(B @ self.rotation(B.shape[-1], B))
+        return Q
+
+    def rotation(self, n: int, like: Array) -> Array:
+        """Random orthogonal n x n matrix, always the same: it hides the structure of a matrix from a factorisation.
+
+        The Q of a Gaussian matrix.  Random signs around a fast transform are cheaper and not enough: Hadamard and
+        graded matrices kept backward errors of 1e2 to 1e12 times the limit with the discrete Hartley transform.
+        """
+        return self.qr(self.normal(ROTATION_SEED, (n, n), like))[0]
+
+    def inverse(self, A: Array) -> Array:
+        """A^(-1)."""
+        return self._narrow(self._guarded(self.xp.linalg.inv, self.widen(A)), A)
+
+    def log_abs_det(self, A: Array) -> Array:
+        """Logarithm of |det A| per matrix."""
+        return self.xp.linalg.slogdet(self.widen(A))[1]
+
+    def positive_definite(self, S: Array) -> np.ndarray[Any, Any]:
+        """Which of the Hermitian matrices are positive definite to working precision; on the host."""
+        return np.asarray(self.as_host(self.eigh(S)[0][..., 0] > 0), dtype=bool)
 
     def solve(self, A: Array, B: Array) -> Array:
         """A^(-1) B."""
-        return self._narrow(self.xp.linalg.solve(self.widen(A), self.widen(B)), B)
+        return self._narrow(self._guarded(self.xp.linalg.solve, self.widen(A), self.widen(B)), B)
 
     def solve_triangular(self, L: Array, B: Array, *, lower: bool = True) -> Array:  # noqa: ARG002 - providers
         """L^(-1) B for triangular L."""
         return self.solve(L, B)
+
+    def _guarded(self, factorise: Callable[..., Array], *operands: Array) -> Array:
+        """Give NaN for the matrices of a stack that cannot be factorised, where a library raises for all of them."""
+        try:
+            return factorise(*operands)
+        except np.linalg.LinAlgError:
+            pass
+        xp, last = self.xp, operands[-1]
+        members = []
+        for index in np.ndindex(last.shape[:-2]):
+            try:
+                members.append(factorise(*(X[(*index, ...)] for X in operands)))
+            except np.linalg.LinAlgError:
+                members.append(xp.full_like(last[(*index, ...)], float("nan")))
+        return xp.reshape(xp.stack(members), last.shape)
 
     def _narrow(self, Y: Array, like: Array) -> Array:
         return self.xp.astype(Y, like.dtype) if self.is_16bit(like.dtype) else Y

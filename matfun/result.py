@@ -30,8 +30,24 @@ class Status(Enum):
     MAX_STEPS = "The step limit was reached; raise max_steps= or take a faster method."
     NOT_FINITE = "The iteration overflowed or A is not finite.  Check A; if it is finite, its scale bound was violated."
     INACCURATE = (
-        "The iteration converged but the certificate recomputed from A is above its limit: use method='svd' and "
-        "report the matrix."
+        "The iteration converged but the certificate recomputed from A is above its limit: use a factorisation "
+        "(method='svd', 'eigh', 'schur' or 'lu') and report the matrix."
+    )
+    INDEFINITE = (
+        "A is Hermitian but not positive definite, so that its root is not defined: give ridge= or pinv= where that "
+        "repair is meant, or take a complex root through scipy.linalg."
+    )
+    SINGULAR = (
+        "A has an eigenvalue that is zero to working precision, where the function (or, for the polar factor, a method "
+        "that inverts) is not defined: give ridge= or pinv= where that repair is meant, or take another method."
+    )
+    ILL_CONDITIONED = (
+        "The condition number of the function at A times the unit roundoff leaves no correct digit: compute in a "
+        "higher precision, or give ridge=."
+    )
+    WRONG_BRANCH = (
+        "The iteration converged to a function that satisfies the equation but is not the principal one, because its "
+        "start was outside its region: use a method that is safe for this matrix (see matfun.methods)."
     )
 
     @property
@@ -63,15 +79,20 @@ class Certificate:
     Attributes
     ----------
     backward_error : float or numpy array
-        ||A - U H||_F / ||A||_F.
-    orthogonality : float or numpy array
-        ||U^H U - I||_F / sqrt k on the small side k of A.
+        ||A - U H||_F / ||A||_F.  Roots: ||X^2 - A||_F / ||X||_F^2 and ||X^p A - I||_F / (||X||_F^p ||A||_F); sign:
+        ||A X - X A||_F / (||A||_F ||X||_F); inverse: ||A X - I||_F / (||A||_F ||X||_F).
+    orthogonality : float or numpy array, or None
+        ||U^H U - I||_F / sqrt k on the small side k of A; for the sign ||X^2 - I||_F / ||X||_F^2; None for the others.
     probes : int or None
         Number of Gaussian vectors that estimated the two norms; None where they were computed exactly.
     factor : float
         With probability at least ``confidence`` the true norm is at most ``factor`` times the estimate.
     confidence : float
         1 for an exact certificate.
+    condition : float or numpy array, optional
+        Estimated condition number of the function at A, relative to Frobenius norms; None for the polar decomposition.
+    forward_error : float or numpy array, optional
+        Estimated bound on ||X - f(A)||_F / ||f(A)||_F, from the residual and the condition number.
     """
 
     backward_error: Any
@@ -79,6 +100,8 @@ class Certificate:
     probes: int | None
     factor: float
     confidence: float
+    condition: Any = None
+    forward_error: Any = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +130,15 @@ class Info:
     scale : Any
         A was divided by this; X_0 = A / scale (device scalars, one per matrix).
     history : History
+    ridge : Any
+        What was added to the diagonal of A under ``ridge=`` (device scalars); None without.
+    warm_start : Any
+        Whether ``initial=`` was taken (device booleans, one per matrix); None without.
+    distance : float or numpy array, or None
+        Roots and inverses: smallest over largest modulus of an eigenvalue (singular value for general A); sign: the
+        same, which is the relative distance of the spectrum from the imaginary axis for Hermitian A.
+    lower : float, numpy array, or None
+        Bound on the smallest singular value of the scaled start that the rule was told.
     """
 
     status: Any
@@ -119,6 +151,20 @@ class Info:
     certificate: Certificate | None = None
     scale: Any = None
     history: History = field(default_factory=History, repr=False)
+    ridge: Any = None
+    warm_start: Any = None
+    distance: Any = None
+    lower: Any = None
+
+    @property
+    def condition(self) -> Any:
+        """Estimated condition number of the function at A, None where it was not estimated."""
+        return None if self.certificate is None else self.certificate.condition
+
+    @property
+    def forward_error(self) -> Any:
+        """Estimated bound on the relative error of the answer, None where it was not estimated."""
+        return None if self.certificate is None else self.certificate.forward_error
 
     @property
     def backward_error(self) -> Any:
@@ -158,6 +204,31 @@ class PolarResult(_UH):
     def of(cls, U: Any, H: Any, info: Info) -> PolarResult:
         """Pair with its info."""
         result = cls(U, H)
+        result.info = info
+        return result
+
+
+class _RZ(NamedTuple):
+    R: Any
+    Z: Any
+
+
+class SquareRootPair(_RZ):
+    """The pair (A^(1/2), A^(-1/2)), which also carries ``.info``.
+
+    Attributes
+    ----------
+    R, Z : array, shape (..., n, n)
+    info : Info or None
+        None only after a transformation (``jax.jit``) rebuilt the pair from its arrays.
+    """
+
+    info: Info | None = None
+
+    @classmethod
+    def of(cls, R: Any, Z: Any, info: Info) -> SquareRootPair:
+        """Pair with its info."""
+        result = cls(R, Z)
         result.info = info
         return result
 

@@ -35,8 +35,9 @@ class Scaled:
     norm: Scalar
 
     def divisor(self, ops: Ops) -> Scalar:
-        """Divisor of A itself, shape (...)."""
-        return self.norm * ops.power_of_two(self.exponent)
+        """Divisor of A itself, shape (...); infinite where it is not representable."""
+        with ops.quiet():
+            return self.norm * ops.power_of_two(self.exponent)
 
 
 def scale_to_unit(problem: PolarProblem, A: Array, *, wide: bool, forms_square: bool) -> Scaled:

@@ -32,6 +32,8 @@ from theory.scalar import Number, Spectrum, image_residual, number, odd, on_spec
 
 RULE = "chen-chow"
 
+PROBLEMS = ("polar", "sign", "sqrt")
+
 OPTIONS: list[dict[str, Any]] = [{"lower": 1e-3}, {"lower": 1e-6}, {"lower": 0.3}]
 
 CAP = "1.69770248526"

@@ -38,6 +38,8 @@ from theory.scalar import (
 
 RULE = "muon"
 
+PROBLEMS = ("polar",)
+
 OPTIONS: list[dict[str, Any]] = [{}]
 
 COEFFICIENTS = (Fraction("3.4445"), Fraction("-4.7750"), Fraction("2.0315"))

@@ -21,6 +21,9 @@ Proved
 * Speed.  $p(x) \le p'(0) x$ on $(0, 1]$ with $p'(0) = 3/2, 15/8, 35/16$: a $\sigma_{\min}$ needs at least
   $\log(1/(2\sigma_{\min})) / \log p'(0)$ steps to reach 1/2.
 
+For ``p`` other than 2, $\sigma \leftarrow \sigma h(1 - \sigma^p)$ with the Taylor polynomial of degree q of $(1 -
+r)^{-1/p}$: inverse_root.py.
+
 Sources: Higham, Functions of Matrices (2008), sec. 5.3, 5.8, 8.3; Kenney and Laub, SIMAX 12 (1991);
 the region is derived here.
 """
@@ -33,6 +36,7 @@ from typing import Any
 
 from mpmath import mp
 
+from theory import inverse_root
 from theory.scalar import (
     WORKING_DIGITS,
     Number,
@@ -41,13 +45,12 @@ from theory.scalar import (
     odd,
     on_spectrum,
     real_roots,
-    residual_norm,
     symmetric_products,
 )
 
 RULE = "newton-schulz"
 
-OPTIONS: list[dict[str, Any]] = [{"degree": 3}, {"degree": 5}, {"degree": 7}]
+OPTIONS: list[dict[str, Any]] = [{"degree": 3}, {"degree": 5}, {"degree": 7}, {"degree": 9}]
 
 
 def taylor(degree: int) -> tuple[Fraction, ...]:
@@ -76,8 +79,10 @@ def polynomials(steps: int, *, degree: int = 3) -> list[tuple[Fraction, ...]]:
     return [taylor(degree)] * steps
 
 
-def next_spectrum(sigmas: Spectrum, step: int, *, degree: int = 3) -> Spectrum:  # noqa: ARG001
+def next_spectrum(sigmas: Spectrum, step: int, *, degree: int = 3, p: int = 2) -> Spectrum:
     """Singular values after one step; every step is the same map."""
+    if p != 2:
+        return inverse_root.next_spectrum(sigmas, step, p=p, q=degree // 2)
 
     def step_map(values: list[Number]) -> list[Number]:
         c = [number(v) for v in taylor(degree)]
@@ -91,14 +96,16 @@ def price(step: int, *, degree: int = 3) -> dict[str, int]:  # noqa: ARG001
     return {"gram": 1, "symm": symmetric_products(degree // 2), "apply": 1, "thin": 0}
 
 
-def residual_bound(sigmas: Spectrum, steps: int, *, degree: int = 3) -> float | None:
+def residual_bound(sigmas: Spectrum, steps: int, *, degree: int = 3, p: int = 2) -> float | None:
     r"""$\|R_0\|_2^{(q+1)^k}$, where $\|R_0\|_2 \le 1$."""
-    start = residual_norm(sigmas)
+    start = inverse_root.residual_norm(sigmas, p)
     return None if start > 1 else start ** ((degree // 2 + 1) ** steps)
 
 
-def region(*, degree: int = 3) -> tuple[float, float]:
+def region(*, degree: int = 3, p: int = 2) -> tuple[float, float]:
     """Open interval of start values that converge to 1; sharp."""
+    if p != 2:
+        return 0.0, float(inverse_root.region(p=p, q=degree // 2)[1] ** (1 / p))
     with mp.workdps(WORKING_DIGITS):
         c = [number(v) for v in taylor(degree)]
         if degree // 2 % 2 == 0:

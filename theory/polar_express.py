@@ -47,6 +47,8 @@ __all__ = ["cushion_constant", "end_constant", "minimax_odd", "start_slope"]
 
 RULE = "polar-express"
 
+PROBLEMS = ("polar", "sign", "sqrt")
+
 CUSHION = 0.02407327424182761
 """The l at which the best quintic on [l, 1], scaled to maximum 1, is 1/10 at l; ``cushion_constant(5)``."""
 

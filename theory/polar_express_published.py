@@ -26,6 +26,8 @@ from theory.scalar import Number, Spectrum, image_residual, number, odd, on_spec
 
 RULE = "polar-express-published"
 
+PROBLEMS = ("polar",)
+
 OPTIONS: list[dict[str, Any]] = [{}]
 
 

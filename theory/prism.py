@@ -52,7 +52,7 @@ import numpy as np
 from mpmath import mp
 from numpy.typing import NDArray
 
-from theory import newton_schulz
+from theory import newton_schulz, prism_root
 from theory.scalar import (
     WORKING_DIGITS,
     Number,
@@ -117,8 +117,14 @@ def alpha(
     degree: int = 5,
     warm_start: int = 0,
     weights: Sequence[Number] | None = None,
+    p: int = 2,
 ) -> Number:
     """Coefficient of step number ``step``: the upper end during the warm start, the minimiser after."""
+    if p != 2:
+        d = degree // 2
+        return (
+            prism_root.interval(p, d)[1] if step < warm_start else prism_root.alpha(sigmas, p=p, d=d, weights=weights)
+        )
     if step < warm_start:
         return number(INTERVALS[degree][1])
     return fit([1 - number(s) ** 2 for s in sigmas], degree, weights)
@@ -131,13 +137,14 @@ def next_spectrum(
     degree: int = 5,
     warm_start: int = 0,
     weights: Sequence[Number] | None = None,
+    p: int = 2,
 ) -> Spectrum:
-    """Singular values after one step; ``weights`` one per singular value."""
+    """Singular values after one step; ``weights`` one per singular value, ``p`` as in prism_root.py."""
 
     def step_map(values: list[Number]) -> list[Number]:
-        a = alpha(np.array(values, dtype=object), step, degree=degree, warm_start=warm_start, weights=weights)
-        g = (1, a) if degree == 3 else (1, mp.mpf(1) / 2, a)
-        return [x * horner(g, 1 - x * x) for x in values]
+        a = alpha(np.array(values, dtype=object), step, degree=degree, warm_start=warm_start, weights=weights, p=p)
+        g = (1, a) if degree == 3 else (1, mp.mpf(1) / p, a)
+        return [x * horner(g, 1 - x**p) for x in values]
 
     return on_spectrum(step_map, sigmas)
 

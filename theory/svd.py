@@ -19,6 +19,8 @@ from theory.scalar import Number, Spectrum, on_spectrum, residual_norm
 
 RULE = "svd"
 
+PROBLEMS = ("polar",)
+
 OPTIONS: list[dict[str, Any]] = [{}]
 
 

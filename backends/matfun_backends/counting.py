@@ -68,6 +68,18 @@ class CountingOps(Ops):
         self.counts["cholesky"] += 1
         return self.inner.cholesky(S)
 
+    def pivoted_q(self, B: Array) -> Array:
+        self.counts["qr"] += 1
+        return self.inner.pivoted_q(B)
+
+    def inverse(self, A: Array) -> Array:
+        self.counts["inverse"] += 1
+        return self.inner.inverse(A)
+
+    def solve(self, A: Array, B: Array) -> Array:
+        self.counts["solve"] += 1
+        return self.inner.solve(A, B)
+
     @property
     def products(self) -> int:
         """Full-size products of the iteration: Gram, symmetric, and final multiplications."""
@@ -91,8 +103,9 @@ _INNER = [
     "norm_inf",
     "trace",
     "dot",
-    "solve",
     "solve_triangular",
+    "positive_definite",
+    "log_abs_det",
     "eigh",
     "widen",
     "eps",

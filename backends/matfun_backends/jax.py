@@ -34,6 +34,13 @@ class JaxOps(Ops):
     def prefers_products(self, X: Array) -> bool:  # noqa: ARG002 - a tracer has no device
         return bool(jax.default_backend() != "cpu")
 
+    def pivoted_q(self, B: Array) -> Array:
+        return self._narrow(jax.scipy.linalg.qr(self.widen(B), mode="economic", pivoting=True)[0], B)
+
+    def positive_definite(self, S: Array) -> Any:
+        L = jnp.linalg.cholesky(self.widen(S))
+        return np.asarray(jnp.all(jnp.isfinite(L), axis=(-2, -1)))
+
     def solve_triangular(self, L: Array, B: Array, *, lower: bool = True) -> Array:
         return self._narrow(jax.scipy.linalg.solve_triangular(self.widen(L), self.widen(B), lower=lower), B)
 

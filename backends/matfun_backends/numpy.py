@@ -87,9 +87,9 @@ class NumpyOps(Ops):
     def prescale(self, A: Array) -> tuple[Array, Array]:
         # The host can look: where nothing comes near over- or underflow, A can be used as it is.
         low, high = _SAFE_NORMS[A.dtype.char]
-        if A.ndim == 2 and low < self.plain_norm_fro(A) < high:
-            return A, _ZERO
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            if A.ndim == 2 and low < self.plain_norm_fro(A) < high:
+                return A, _ZERO
             return super().prescale(A)
 
     def positive_or_one(self, x: Array) -> Array:
@@ -101,17 +101,40 @@ class NumpyOps(Ops):
         return np.maximum(X.max(axis=(-2, -1)), -X.min(axis=(-2, -1)))  # no temporary for |X|
 
     def plain_norm_fro(self, X: Array) -> Array:
-        if X.ndim == 2 and X.flags.forc:
-            flat = X.ravel("K")  # a view
-            return np.sqrt(np.vdot(flat, flat).real)  # BLAS
-        return np.sqrt(np.einsum("...ij,...ij->...", X, X.conj()).real)
+        flat = _flat(X)
+        return np.sqrt(np.vecdot(flat, flat).real)  # BLAS, and the same digits for a member of a stack as alone
+
+    def dot(self, X: Array, Y: Array) -> Array:
+        return np.vecdot(_flat(X), _flat(Y)).real
+
+    def pivoted_q(self, B: Array) -> Array:
+        from scipy.linalg import qr
+
+        if B.ndim > 2:
+            members = [self.pivoted_q(X) for X in B.reshape(-1, *B.shape[-2:])]
+            return np.stack(members).reshape(B.shape)
+        Q: Array = qr(B, mode="economic", pivoting=True, check_finite=False)[0]
+        return Q
+
+    def positive_definite(self, S: Array) -> Any:
+        definite = np.empty(S.shape[:-2], dtype=bool)
+        for index in np.ndindex(definite.shape):
+            try:
+                np.linalg.cholesky(S[index])
+                definite[index] = True
+            except np.linalg.LinAlgError:
+                definite[index] = False
+        return definite
 
     def solve_triangular(self, L: Array, B: Array, *, lower: bool = True) -> Array:
         from scipy.linalg import solve_triangular
 
         if L.ndim > 2:
-            return np.linalg.solve(L, B)
-        return solve_triangular(L, B, lower=lower, check_finite=False)
+            return self.solve(L, B)
+        try:
+            return solve_triangular(L, B, lower=lower, check_finite=False)
+        except np.linalg.LinAlgError:  # an exact zero on the diagonal
+            return np.full_like(B, np.nan)
 
 
 _SAFE_NORMS = {"f": (1e-4, 1e4), "F": (1e-4, 1e4), "d": (1e-35, 1e35), "D": (1e-35, 1e35)}
@@ -119,6 +142,11 @@ _SAFE_NORMS = {"f": (1e-4, 1e4), "F": (1e-4, 1e4), "d": (1e-35, 1e35), "D": (1e-
 
 
 _ZERO = np.zeros(())
+
+
+def _flat(X: Array) -> Array:
+    """Elements of each matrix in a row, always in the same order."""
+    return X.reshape(*X.shape[:-2], -1)
 
 
 def _diagonal(X: Array) -> Array:

@@ -111,7 +111,19 @@ class TorchOps(Ops):
         return torch.linalg.vector_norm(X, dim=(-2, -1), dtype=dtype)
 
     def cholesky(self, S: Array) -> Array:
-        return self._narrow(torch.linalg.cholesky_ex(self.widen(S)).L, S)
+        L, info = torch.linalg.cholesky_ex(self.widen(S))
+        return self._narrow(L.masked_fill((info != 0)[..., None, None], torch.nan), S)
+
+    def positive_definite(self, S: Array) -> Any:
+        return self.as_host(torch.linalg.cholesky_ex(self.widen(S)).info == 0)
+
+    def inverse(self, A: Array) -> Array:
+        inverse, info = torch.linalg.inv_ex(self.widen(A))
+        return self._narrow(inverse.masked_fill((info != 0)[..., None, None], torch.nan), A)
+
+    def solve(self, A: Array, B: Array) -> Array:
+        X, info = torch.linalg.solve_ex(self.widen(A), self.widen(B))
+        return self._narrow(X.masked_fill((info != 0)[..., None, None], torch.nan), B)
 
     def solve_triangular(self, L: Array, B: Array, *, lower: bool = True) -> Array:
         return self._narrow(torch.linalg.solve_triangular(self.widen(L), self.widen(B), upper=not lower), B)

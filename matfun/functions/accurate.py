@@ -16,10 +16,11 @@ from matfun.functions.unitary import (
     iterate_and_complete,
     pair,
     rounding_floor,
+    smallest_singular_value,
     start,
 )
 from matfun.ops import Array
-from matfun.polynomials.update import Polynomial
+from matfun.polynomials.update import PartialFractions, Polynomial
 from matfun.result import Certificate, Info, PolarResult, Status
 from matfun.rules.rule import Rule
 
@@ -64,7 +65,10 @@ class AccurateRun:
     def _solve(self, name: str, rule: Rule) -> PolarResult:
         given, ops = self.given, self.given.ops
         begin = start(given, rule, self.rng)
-        outcome, completed = iterate_and_complete(begin, rule, self.goal)
+        goal = self.goal
+        if getattr(rule, "wants_lower", False):
+            goal = replace(goal, lower=smallest_singular_value(begin, goal.eps))
+        outcome, completed = iterate_and_complete(begin, rule, goal)
         U = begin.orient(outcome.state)
         H = hermitian_factor(ops, begin.scaled.A, U, self.side)
         proof = certify(ops, begin.scaled.A, U, H, self.side, self.certificate, self.rng)
@@ -85,6 +89,7 @@ class AccurateRun:
             proof,
             begin.scaled.divisor(ops),
             outcome.history,
+            lower=goal.eps / 2 if goal.lower is None else plain(goal.lower),
         )
         return pair(given, begin, U, H, info)
 
@@ -134,6 +139,9 @@ class AccurateRun:
         status = np.full(ends.shape, Status.STAGNATED, dtype=object)
         status[ends == End.MAX_STEPS] = Status.MAX_STEPS
         status[ends == End.NOT_FINITE] = Status.NOT_FINITE
+        first = outcome.history.updates[:1]
+        if first and isinstance(first[0], PartialFractions) and first[0].inverts:
+            status[(ends == End.NOT_FINITE) & (outcome.steps == 0)] = Status.SINGULAR  # an inverse that is not there
         status[reached] = Status.INACCURATE
         status[reached & accurate] = Status.CONVERGED
         status[reached & accurate & completed] = Status.COMPLETED

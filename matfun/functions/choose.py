@@ -33,3 +33,25 @@ def choose_polar(given: Input, method: Any, tol: float | None, steps: int | None
 
 LOOSE_TOLERANCE = 1e-2
 """From here on a tall matrix needs about four steps of an adaptive quintic, fewer products than its SVD."""
+
+
+def choose_square(function: Any, given: Input, options: Any, *, hermitian: bool) -> Any:
+    """Name of the rule that ``auto`` stands for; any other method as it is.
+
+    Parameters
+    ----------
+    function : SquareFunction
+    given : Input
+    options : Options
+    hermitian : bool
+    """
+    method = options.method
+    if not (isinstance(method, str) and method == "auto"):
+        return method
+    if options.steps is not None:
+        if function.problem in ("inv", "invroot"):
+            return "newton-schulz"
+        return "polar-express" if hermitian else "newton"
+    if function.problem == "inv":
+        return "lu"
+    return "eigh" if hermitian else "schur"

@@ -10,27 +10,47 @@ import numpy as np
 
 from matfun.functions.certificate import plain
 from matfun.ops import Ops
-from matfun.result import ConvergenceError, ConvergenceWarning, PolarResult, Status
+from matfun.result import ConvergenceError, ConvergenceWarning, Info, PolarResult, Status
 
 OnFailure = Literal["raise", "warn", "svd"]
 
 
-def failed_members(result: PolarResult) -> np.ndarray[Any, Any]:
+def failed_members(info: Info | None) -> np.ndarray[Any, Any]:
     """Which matrices of the stack have no good answer."""
-    assert result.info is not None
-    status = np.asarray(result.info.status, dtype=object)
+    assert info is not None
+    status = np.asarray(info.status, dtype=object)
     return np.asarray([not s.ok for s in status.ravel()], dtype=bool).reshape(status.shape)
 
 
-def raise_or_warn(result: PolarResult, bad: np.ndarray[Any, Any], goal: float, on_failure: OnFailure) -> None:
+def raise_or_warn(
+    function: str,
+    result: Any,
+    info: Info | None,
+    bad: np.ndarray[Any, Any],
+    goal: float,
+    on_failure: str,
+    more: str = "",
+) -> None:
     """Raise, with the result on board, or warn.
+
+    Parameters
+    ----------
+    function : str
+        Name of the public function.
+    result : Any
+        What the error carries.
+    info : Info
+    bad : numpy array of bool, shape of the stack
+    goal : float
+    on_failure : str
+    more : str
+        What else is known of the failure.
 
     Raises
     ------
     ConvergenceError
         Unless ``on_failure`` is "warn".
     """
-    info = result.info
     assert info is not None
     status = np.asarray(info.status, dtype=object)
     reasons = "  ".join(f"{s.name}: {s.value}" for s in Status if not s.ok and (status == s).any())
@@ -40,8 +60,8 @@ def raise_or_warn(result: PolarResult, bad: np.ndarray[Any, Any], goal: float, o
         where = f", {int(bad.sum())} of {status.size} matrices, the first at {first},"
     worst = np.max(np.asarray(info.residual)[bad])
     message = (
-        f"polar with method {info.method!r}{where} did not reach a residual of {goal:.2e} with an accurate certificate "
-        f"(residual {worst:.2e} after {np.max(info.steps)} steps).  {reasons}"
+        f"{function} with method {info.method!r}{where} did not reach a residual of {goal:.2e} with an accurate "
+        f"certificate (residual {worst:.2e} after {np.max(info.steps)} steps).  {reasons}{more}"
     )
     if on_failure == "warn":
         warnings.warn(message, ConvergenceWarning, stacklevel=3)
@@ -64,7 +84,7 @@ def take_over(ops: Ops, result: PolarResult, other: PolarResult, where: np.ndarr
     assert info.certificate is not None
     take = ops.from_host(where, result.U, ops.xp.bool)
     U, H = (ops.select(take, theirs, ours) for theirs, ours in zip(other, result, strict=True))
-    failed_too = failed_members(other)
+    failed_too = failed_members(other.info)
     status = np.array(info.status, dtype=object)
     status[where & ~failed_too] = Status.FELL_BACK
 

@@ -10,7 +10,7 @@ def methods(problem: str = "polar") -> list[str]:
 
     Parameters
     ----------
-    problem : {"polar"}
+    problem : {"polar", "sign", "sqrt", "invroot", "inv"}
 
     Returns
     -------

@@ -8,7 +8,7 @@ from matfun.functions.choose import choose_polar
 from matfun.functions.inputs import check_count, check_matrix, check_rng
 from matfun.functions.unitary import fixed_info, fixed_steps
 from matfun.ops import Ops
-from matfun.polynomials.update import ExactRoot
+from matfun.polynomials.update import Polynomial
 from matfun.result import Info, Status
 from matfun.rules.rule import Rule, rule_for
 
@@ -79,7 +79,7 @@ def orthogonalize(
         info = Info(Status.UNCHECKED, name, ops.name, 0, 0, 0)
         return (given.restore(X), info) if full_output else given.restore(X)
     begin, X, updates = fixed_steps(given, rule, steps, rng)
-    if any(isinstance(h, ExactRoot) for h in updates):
-        X = ops.select(begin.zero(), ops.scale(X, 0.0), X)  # an SVD completes even the zero matrix
+    if not all(isinstance(h, Polynomial) for h in updates):  # an SVD completes even the zero matrix, Newton inverts it
+        X = ops.select(begin.zero(), ops.xp.zeros_like(X), X)
     X = given.restore(X)
     return (X, fixed_info(begin, name, updates)) if full_output else X

@@ -133,12 +133,12 @@ def polar(
     finite = finite_members(given.ops, given.A, required=check_finite)
     run = AccurateRun(given, side, tol, max_steps, certificate, np.random.default_rng(rng), finite)
     result = run.solve(name, rule)
-    bad = failed_members(result)
+    bad = failed_members(result.info)
     if on_failure == "svd" and (bad & finite).any():
         result = take_over(given.ops, result, run.solve(*rule_for("svd", "polar")), bad & finite)
-        bad = failed_members(result)
+        bad = failed_members(result.info)
     if bad.any():
-        raise_or_warn(result, bad, run.goal.residual, on_failure)
+        raise_or_warn("polar", result, result.info, bad, run.goal.residual, on_failure)
     return result
 
 

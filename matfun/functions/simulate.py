@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from matfun.drive import run_steps
-from matfun.functions.inputs import check_count, check_rng
+from matfun.functions.inputs import check_choice, check_count, check_rng
 from matfun.polynomials.update import Update
-from matfun.problems.spectrum import SpectrumProblem
+from matfun.problems.spectrum import PROBLEMS, SpectrumProblem
 from matfun.rules.rule import Rule, rule_for
 
 
@@ -27,6 +28,8 @@ class Curve:
     products, thin_products : int
         What a matrix run of these steps costs (without scaling).
     method : str
+    p : int
+        r = 1 - sigma^p.
     """
 
     sigmas: tuple[np.ndarray[Any, Any], ...]
@@ -34,11 +37,12 @@ class Curve:
     products: int
     thin_products: int
     method: str
+    p: int = 2
 
     @property
     def residuals(self) -> np.ndarray[Any, Any]:
-        r"""$\|I - X^H X\|_F$ before the first and after every step, shape (steps + 1,)."""
-        return np.asarray([np.sqrt(np.sum((1 - s * s) ** 2)) for s in self.sigmas])
+        r"""$\|R\|_F$ before the first and after every step, shape (steps + 1,)."""
+        return np.asarray([np.sqrt(np.sum((1 - s**self.p) ** 2)) for s in self.sigmas])
 
     @property
     def errors(self) -> np.ndarray[Any, Any]:
@@ -54,6 +58,8 @@ def simulate(
     lower: float | None = None,
     eps: float = float(np.finfo(np.float64).eps),
     rng: Any = None,
+    problem: str = "polar",
+    p: int | None = None,
 ) -> Curve:
     """Run a rule on singular values.
 
@@ -72,6 +78,11 @@ def simulate(
         Spacing of 1 in the dtype that the rule is told.
     rng : numpy.random.Generator, seed or None
         Source of the sketch.
+    problem : {"polar", "sign", "sqrt", "invroot", "inv"}
+        For the last three, sigma is the p-th root of an eigenvalue of M = I - R: of A / scale for the roots, of A X_0
+        for the inverse.
+    p : int, optional
+        For "invroot", which root; 1 for "inv" and 2 for the others.
 
     Returns
     -------
@@ -79,8 +90,8 @@ def simulate(
 
     Raises
     ------
-    ValueError
-        If ``sigmas`` is not a vector of non-negative numbers.
+    ValueError, TypeError
+        For bad arguments, naming them.
 
     Examples
     --------
@@ -91,12 +102,28 @@ def simulate(
     """
     check_count("steps", steps, least=0)
     check_rng(rng)
+    check_choice("problem", problem, PROBLEMS)
+    for key, value in (("lower", 0.5 if lower is None else lower), ("eps", eps)):
+        if not (isinstance(value, Real) and 0 < value <= 1):
+            raise ValueError(f"{key}: expected a number in (0, 1], got {value!r}")
+    power = _power(problem, p)
     values = _spectrum(sigmas)
-    name, made = rule_for(rule, "polar")
-    problem = SpectrumProblem(np.random.default_rng(rng))
+    name, made = rule_for(rule, problem)
+    spectrum = SpectrumProblem(np.random.default_rng(rng), problem, power)
     spectra = [values]
-    _, updates = run_steps(_Recording(problem, spectra), made, values, steps=steps, eps=eps, lower=lower)
-    return Curve(tuple(spectra), updates, problem.work.products, problem.work.thin, name)
+    _, updates = run_steps(_Recording(spectrum, spectra), made, values, steps=steps, eps=eps, lower=lower)
+    return Curve(tuple(spectra), updates, spectrum.work.products, spectrum.work.thin, name, power)
+
+
+def _power(problem: str, p: int | None) -> int:
+    fixed = {"inv": 1, "invroot": None}.get(problem, 2)
+    if fixed is None:
+        check_count("p", p, least=1)
+        assert p is not None
+        return p
+    if p not in (None, fixed):
+        raise ValueError(f"p: expected {fixed} or None for problem {problem!r}, got {p!r}")
+    return fixed
 
 
 def _spectrum(sigmas: Any) -> np.ndarray[Any, Any]:
@@ -116,9 +143,8 @@ def _spectrum(sigmas: Any) -> np.ndarray[Any, Any]:
 class _Recording:
     """A spectrum problem that keeps every state."""
 
-    p = 2
-
     def __init__(self, inner: SpectrumProblem, spectra: list[np.ndarray[Any, Any]]) -> None:
+        self.p = inner.p
         self._inner, self._spectra, self.work = inner, spectra, inner.work
 
     def residual(self, state: Any) -> Any:

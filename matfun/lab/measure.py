@@ -191,9 +191,7 @@ class Subject:
         start = self.members[0].sigmas / float(to_host(info.scale))
         method = info.method if isinstance(request.method, str) else request.method
         with np.errstate(over="ignore", invalid="ignore"):
-            curve = matfun.simulate(
-                method, start, steps=steps, lower=eps / 2 if checked else None, eps=eps, rng=request.seed
-            )
+            curve = matfun.simulate(method, start, steps=steps, lower=info.lower, eps=eps, rng=request.seed)
             predicted = _points(spent(curve), curve.residuals)
         x = list(spent(curve))
         if not checked or len(info.history.updates) == len(residuals):

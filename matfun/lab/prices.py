@@ -26,8 +26,14 @@ def spent(curve: matfun.Curve) -> np.ndarray:
     steps = len(curve.updates)
     if steps == 0:
         return np.zeros(1)
-    own = np.asarray([2.0 + getattr(h, "symmetric_products", 0) for h in curve.updates])
+    own = np.asarray([_own_price(h) for h in curve.updates])
     return np.concatenate([[0.0], np.cumsum(own + (curve.products - own.sum()) / steps)])
+
+
+def _own_price(h: Any) -> float:
+    if isinstance(h, matfun.PartialFractions):
+        return 1.0 + len(h.weights) + (len(h.higher) > 0)
+    return 2.0 + getattr(h, "symmetric_products", 0)
 
 
 @dataclass(frozen=True)
@@ -68,12 +74,14 @@ def describe(problem: str = "polar") -> list[Method]:
 
     Parameters
     ----------
-    problem : {"polar"}
+    problem : {"polar", "sign", "sqrt", "invroot", "inv"}
+        Prices of "invroot" are those of the inverse fourth root; first steps from the identity cost less.
     """
     entries = registered()
     found = []
+    p = 4 if problem == "invroot" else None
     for name in matfun.methods(problem):
-        curve = matfun.simulate(name, [0.5, 1.0], steps=1, rng=0)
+        curve = matfun.simulate(name, [0.5, 1.0], steps=1, rng=0, problem=problem, p=p)
         found.append(
             Method(
                 name=name,

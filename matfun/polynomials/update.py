@@ -7,9 +7,12 @@ Everywhere r is an eigenvalue of the residual and g = 1 - r.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import comb
 from typing import Any, Literal, TypeAlias
+
+import numpy as np
 
 Scalar: TypeAlias = Any
 """A Python float, or a device array of shape (...) holding one value per matrix of a stack."""
@@ -34,6 +37,12 @@ class Polynomial:
     coefficients: tuple[Scalar, ...]
     basis: Basis = "residual"
 
+    def __post_init__(self) -> None:
+        if len(self.coefficients) == 0:
+            raise ValueError("coefficients: expected at least one, got none")
+        if self.basis not in ("residual", "gram"):
+            raise ValueError(f"basis: expected 'residual' or 'gram', got {self.basis!r}")
+
     @property
     def degree(self) -> int:
         """Degree q of h; the polynomial in X has degree 2 q + 1."""
@@ -47,7 +56,11 @@ class Polynomial:
 
     def __call__(self, r: Any) -> Any:
         """Evaluate h at r, on anything that has ``+`` and ``*`` (Horner)."""
-        s = r if self.basis == "residual" else 1 - r
+        return self.at(r, 1 - r)
+
+    def at(self, r: Any, g: Any) -> Any:
+        """Evaluate h where r and g = 1 - r are both known, each with its own digits."""
+        s = r if self.basis == "residual" else g
         value = self.coefficients[-1]
         for c in self.coefficients[-2::-1]:
             value = value * s + c
@@ -66,26 +79,39 @@ class Polynomial:
 
 @dataclass(frozen=True)
 class PartialFractions:
-    """A rational function h = constant + sum_j weights[j] / (g + shifts[j]) with g = 1 - r.
+    """A rational function h = constant + sum_i higher[i] g^(i+1) + sum_j weights[j] / (g + shifts[j]) with g = 1 - r.
 
     Newton's iteration is one term with shift 0, QDWH one term, Zolotarev several
-    (Nakatsukasa and Freund, SIAM Review 58(3), 2016).
+    (Nakatsukasa and Freund, SIAM Review 58(3), 2016), a Pade approximant [l/m] m terms and l - m higher coefficients.
 
     Parameters
     ----------
     constant : Scalar
     weights, shifts : tuple of Scalar
-        Shifts are non-negative.
+        Shifts are non-negative floats, one of them may be 0; or host arrays of the shape of the stack.
+    higher : tuple of Scalar
+        Coefficients of g, g^2, ...
     """
 
     constant: Scalar
     weights: tuple[Scalar, ...]
-    shifts: tuple[Scalar, ...]
+    shifts: tuple[Any, ...]
+    higher: tuple[Scalar, ...] = ()
+
+    @property
+    def inverts(self) -> bool:
+        """Whether a term has the shift 0."""
+        return any(isinstance(s, (int, float)) and s == 0 for s in self.shifts)
 
     def __call__(self, r: Any) -> Any:
         """Evaluate h at r < 1, or at r = 1 when no shift is zero."""
-        g = 1 - r
+        return self.at(r, 1 - r)
+
+    def at(self, r: Any, g: Any) -> Any:  # noqa: ARG002 - the same signature as a polynomial's
+        """Evaluate h where g = 1 - r is known with more digits than r has."""
         value = self.constant
+        for i, c in enumerate(self.higher):
+            value = value + c * g ** (i + 1)
         for w, s in zip(self.weights, self.shifts, strict=True):
             value = value + w / (g + s)
         return value
@@ -93,12 +119,17 @@ class PartialFractions:
 
 @dataclass(frozen=True)
 class ExactRoot:
-    """The function every rule approximates, h = (1 - r)^(-1/p), applied through a factorisation.
+    """The function every rule approximates, h = (1 - r)^(-1/p), applied to the start through a factorisation.
 
-    For the polar problem p = 2 and the factorisation is the singular value decomposition.
+    Parameters
+    ----------
+    p : int
+    factorisation : {"svd", "eigh", "schur", "lu"}
+        Which one; a problem serves those that have a meaning for it.
     """
 
     p: int = 2
+    factorisation: str = "svd"
 
     def __call__(self, r: Any) -> Any:
         """Evaluate h at r < 1."""
@@ -106,3 +137,36 @@ class ExactRoot:
 
 
 Update: TypeAlias = Polynomial | PartialFractions | ExactRoot
+
+
+def one_for_each(
+    updates: Sequence[Update], which: np.ndarray[Any, Any], on_device: Callable[[np.ndarray[Any, Any]], Any]
+) -> Update:
+    """One update whose coefficients are those of updates[which[i]] for matrix i of a stack.
+
+    Parameters
+    ----------
+    updates : sequence of Update
+        Of one kind; polynomials in one basis.  Fractions may differ in their number of terms.
+    which : numpy array of int, shape of the stack
+    on_device : callable
+        Brings a host array of the shape of the stack to the device.  Shifts stay on the host, because a problem
+        looks at their size.
+    """
+    first = updates[0]
+    if all(isinstance(h, Polynomial) for h in updates):
+        degree = max(h.degree for h in updates)  # type: ignore[union-attr]
+        rows = np.asarray([[*h.in_basis(first.basis).coefficients, *[0.0] * (degree - h.degree)] for h in updates])  # type: ignore[union-attr]
+        return Polynomial(tuple(on_device(rows[which, i]) for i in range(degree + 1)), first.basis)  # type: ignore[union-attr]
+    if all(isinstance(h, PartialFractions) and not h.higher for h in updates):
+        terms = max(len(h.weights) for h in updates)  # type: ignore[union-attr]
+        spare = [terms - len(h.weights) for h in updates]  # type: ignore[union-attr]
+        weights = np.asarray([[*h.weights, *[0.0] * k] for h, k in zip(updates, spare, strict=True)])  # type: ignore[union-attr]
+        shifts = np.asarray([[*h.shifts, *[1.0] * k] for h, k in zip(updates, spare, strict=True)])  # type: ignore[union-attr]
+        constants = np.asarray([h.constant for h in updates])  # type: ignore[union-attr]
+        return PartialFractions(
+            on_device(constants[which]),
+            tuple(on_device(weights[which, i]) for i in range(terms)),
+            tuple(shifts[which, i] for i in range(terms)),
+        )
+    return first

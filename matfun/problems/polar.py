@@ -8,16 +8,17 @@ and the limit 1 of all of them is the unitary factor.  Rational h are applied te
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from matfun.ops import Array, Ops
+from matfun.ops import Array
 from matfun.polynomials.taylor import taylor_inverse_root
 from matfun.polynomials.update import ExactRoot, PartialFractions, Polynomial, Scalar, Update
-from matfun.problems.problem import Work
+from matfun.problems.factorised import eigen_function
+from matfun.problems.matrix import MatrixProblem, MatrixResidual, NewtonScaling
 
 CHOLESKY_FROM_SHIFT = 1 / 100
 """Cholesky of G + s I is stable for s >= 1/100 (c <= 100, Nakatsukasa, Bai, Gygi 2010; JAX and others)."""
@@ -45,7 +46,7 @@ class PolarState:
     divisor: Scalar | None = None
 
 
-class PolarProblem:
+class PolarProblem(MatrixProblem):
     """The polar problem on one array library.
 
     Parameters
@@ -54,21 +55,6 @@ class PolarProblem:
     rng : numpy.random.Generator, seed or None
         Source of sketches and completions.
     """
-
-    p = 2
-
-    def __init__(self, ops: Ops, rng: Any = None) -> None:
-        self.ops = ops
-        self.work = Work()
-        self._rng = rng
-        self._sketches: dict[tuple[int, int], Array] = {}
-
-    def sketch(self, size: int, columns: int, like: Array) -> Array:
-        """Gaussian S, shape (size, columns), E[S S^T] = I; drawn once per run and reused in every step."""
-        key = (size, columns)
-        if key not in self._sketches:
-            self._sketches[key] = self.ops.normal(self._rng, key, like) * columns**-0.5
-        return self._sketches[key]
 
     def scale_by_gram(self, state: PolarState) -> PolarState:
         """Divide X by ||G^2||_F^(1/4) >= ||X||_2, with G and G^2 kept for the first step.
@@ -93,57 +79,69 @@ class PolarProblem:
         """I - X^H X."""
         if state.gram is None:
             self.work.products += 1
-            return PolarResidual(self, self.ops.gram(state.X))
-        return PolarResidual(self, state.gram, state.gram_squared, state.divisor)
+            return PolarResidual(self, state.X, self.ops.gram(state.X))
+        return PolarResidual(self, state.X, state.gram, state.gram_squared, state.divisor)
 
     def update(self, state: PolarState, residual: PolarResidual, h: Update) -> PolarState:
         """X h(R)."""
         ops = self.ops
         if isinstance(h, ExactRoot):
-            U, _, Vh = ops.svd(self.settle(state).X)
             self.work.products += 1
+            if h.factorisation == "eigh":  # of a Hermitian X, whose polar factor is its sign
+                return PolarState(eigen_function(ops, self.settle(state).X, ops.xp.sign)[0])
+            U, _, Vh = ops.svd(self.settle(state).X)
             return PolarState(ops.matmul(U, Vh))
         if isinstance(h, PartialFractions):
-            return PolarState(self._rational(self.settle(state).X, residual.scaled_gram, h))
+            return PolarState(self._rational(self.settle(state).X, residual, h))
         h, S, square = residual.operands(h)
         self.work.products += 1 + h.symmetric_products - (square is not None and h.symmetric_products > 0)
         return PolarState(ops.polynomial_step(state.X, S, h, square))
 
-    def _rational(self, X: Array, gram: Array, h: PartialFractions) -> Array:
-        ops, n = self.ops, X.shape[-1]
+    def _rational(self, X: Array, residual: PolarResidual, h: PartialFractions) -> Array:
+        ops, (m, n) = self.ops, X.shape[-2:]
+        gram = residual.one_minus
         total = ops.scale(X, h.constant)
+        if h.higher:
+            higher = Polynomial((0.0, *h.higher), "gram")
+            total = ops.add_matmul(total, X, ops.polynomial(gram, higher.coefficients))
+            self.work.products += 1 + higher.symmetric_products
         for weight, shift in zip(h.weights, h.shifts, strict=True):
-            if shift == 0:  # Newton: X G^-1 = X^-H, which does not square the condition
-                square = X.shape[-2] == n
-                A, B = (ops.adjoint(X), ops.eye(n, n, X)) if square else (gram, ops.adjoint(X))
-                B = ops.xp.broadcast_to(B, (*X.shape[:-2], *B.shape[-2:]))
-                solved = ops.solve(A, B)
-                term = ops.scale(solved if square else ops.adjoint(solved), weight)
-            elif shift < CHOLESKY_FROM_SHIFT:
-                root = ops.xp.broadcast_to(ops.eye(n, n, X) * shift**0.5, (*X.shape[:-2], n, n))
-                Q, _ = ops.qr(ops.xp.concat([X, root], axis=-2))
-                # X (G + s)^-1 = Q1 Q2^H / sqrt(s)
-                m = X.shape[-2]
-                term = ops.scale(ops.matmul(Q[..., :m, :], ops.adjoint(Q[..., m:, :])), weight / shift**0.5)
+            if h.inverts and np.all(shift == 0) and m == n:  # Newton: X G^-1 = X^-H, which does not square the condition
+                term = ops.adjoint(residual.inverse())
+            elif np.all(shift == 0):
+                term = ops.adjoint(ops.solve(gram, ops.adjoint(X)))
             else:
-                L = ops.cholesky(ops.add_diagonal(gram, shift))
-                half = ops.solve_triangular(L, ops.adjoint(X))
-                term = ops.scale(ops.adjoint(ops.solve_triangular(ops.adjoint(L), half, lower=False)), weight)
+                term = self._shifted(X, residual, shift)
             self.work.products += 1
-            total = total + term
+            total = total + ops.scale(term, weight)
         return total
+
+    def _shifted(self, X: Array, residual: PolarResidual, shift: Any) -> Array:
+        """X (G + s)^-1, for one shift or one for each matrix of a stack."""
+        ops, (m, n) = self.ops, X.shape[-2:]
+        small = np.asarray(shift) < CHOLESKY_FROM_SHIFT
+
+        def scalar(x: Any) -> Scalar:
+            return float(x) if np.ndim(x) == 0 else residual.on_device(x)
+
+        if small.any():
+            root = ops.scale(ops.eye(n, n, X), scalar(np.sqrt(shift)))
+            root = ops.xp.broadcast_to(root, (*X.shape[:-2], n, n))
+            Q = ops.pivoted_q(ops.xp.concat([X, root], axis=-2))
+            # Q1 Q2^H / sqrt(s), whatever the pivoting
+            by_qr = ops.scale(ops.matmul(Q[..., :m, :], ops.adjoint(Q[..., m:, :])), scalar(1 / np.sqrt(shift)))
+            if small.all():
+                return by_qr
+        L = ops.cholesky(ops.add_diagonal(residual.one_minus, scalar(shift)))
+        half = ops.solve_triangular(L, ops.adjoint(X))
+        by_cholesky = ops.adjoint(ops.solve_triangular(ops.adjoint(L), half, lower=False))
+        return self.pick(small, by_qr, by_cholesky) if small.any() else by_cholesky
 
     def select(self, mask: np.ndarray[Any, Any], new: PolarState, old: PolarState) -> PolarState:
         """Matrix by matrix; a lone matrix needs no array operation."""
         if mask.ndim == 0 or mask.all() or not mask.any():
             return new if mask.all() else old
-        new, old = self.settle(new), self.settle(old)
-        keep = self.ops.from_host(mask, new.X, self.ops.xp.bool)
-        return PolarState(self.ops.select(keep, new.X, old.X))
-
-    def as_host(self, x: Any) -> np.ndarray[Any, Any]:
-        """Copy a device scalar to the host."""
-        return self.ops.as_host(x)
+        return PolarState(self.pick(mask, self.settle(new).X, self.settle(old).X))
 
     def complete(self, state: PolarState) -> PolarState:
         r"""Add an isometry between the null spaces of a partial isometry X.
@@ -161,7 +159,7 @@ class PolarProblem:
             state = self.update(state, self.residual(state), Polynomial(taylor_inverse_root(self.p, 2)))
         X = state.X
         m, n = X.shape[-2:]
-        noise = ops.scale(ops.normal(self._rng, (m, n), X) * (m * n) ** -0.5, ops.plain_norm_fro(X))
+        noise = ops.scale(ops.normal(self.rng, (m, n), X) * (m * n) ** -0.5, ops.plain_norm_fro(X))
         E = ops.eye(m, n, X) + noise
         gram = ops.gram(X)
         EP = ops.add_matmul(E, E, gram, alpha=-1.0)
@@ -172,89 +170,56 @@ class PolarProblem:
         return PolarState((X + Y) * (1 - COMPLETION_MARGIN))
 
 
-class PolarResidual:
+class PolarResidual(MatrixResidual):
     """R = I - G / divisor^2 of one state, formed only when somebody looks at it."""
 
     def __init__(
         self,
         problem: PolarProblem,
+        X: Array,
         gram: Array,
         gram_squared: Array | None = None,
         divisor: Scalar | None = None,
     ) -> None:
-        self.problem = problem
-        self.gram = gram
+        super().__init__(problem, gram, hermitian=True)
+        self._X = X
         self._gram_squared = gram_squared
         self._divisor = divisor
-        self._matrix: Array | None = None
-        self._square: Array | None = None
 
     @property
-    def scaled_gram(self) -> Array:
+    def one_minus(self) -> Array:
         """G / divisor^2, shape (..., n, n)."""
-        return self.gram if self._divisor is None else self.problem.ops.scale(self.gram, self._divisor**-2)
-
-    @property
-    def matrix(self) -> Array:
-        """R, shape (..., n, n)."""
-        if self._matrix is None:  # not cached_property, whose lock torch.compile cannot trace
-            self._matrix = self.problem.ops.add_diagonal(-self.scaled_gram, 1.0)
-        return self._matrix
-
-    def square(self) -> Array:
-        """R^2, one product."""
-        if self._square is None:
-            self.problem.work.products += 1
-            self._square = self.problem.ops.square(self.matrix)
-        return self._square
+        gram = self._one_minus
+        return gram if self._divisor is None else self.problem.ops.scale(gram, self._divisor**-2)
 
     def operands(self, h: Polynomial) -> tuple[Polynomial, Array, Array | None]:
         """h, the matrix it is a polynomial in, and the square of that matrix if it is known."""
         if self._divisor is not None:
             h, factor = h.in_basis("gram"), 1 / self._divisor
             square, folded = factor * factor, []
-            for c in h.coefficients:
+            for i, c in enumerate(h.coefficients):
+                factor = factor * square if i else factor  # no power that is not used: it might overflow
                 folded.append(c * factor)
-                factor = factor * square
-            return Polynomial(tuple(folded), "gram"), self.gram, self._gram_squared if h.degree > 1 else None
+            return Polynomial(tuple(folded), "gram"), self._one_minus, self._gram_squared if h.degree > 1 else None
         if h.basis == "gram":
-            return h, self.gram, None
+            return h, self._one_minus, None
         return h, self.matrix, self._square
 
-    def norm(self) -> Array:
-        """||R||_F per matrix."""
-        return self.problem.ops.plain_norm_fro(self.matrix)
+    def inverse(self) -> Array:
+        """X^-1 of a square X; the adjoint of X G^-1."""
+        if self._inverse is None:
+            X = self._X if self._divisor is None else self.problem.ops.scale(self._X, 1 / self._divisor)
+            self._inverse = self.problem.ops.inverse(X)
+        return self._inverse
 
-    def projector_defect(self) -> Array:
-        """||R^2 - R||_F per matrix."""
-        return self.problem.ops.plain_norm_fro(self.square() - self.matrix)
+    inverse_products = 2
 
-    def inner_products(self, polynomials: Sequence[Sequence[float]], sketch_size: int | None) -> list[list[Scalar]]:
-        """All <u_a(R) S, u_b(R) S>, formed as vectors first so that nothing cancels."""
-        ops = self.problem.ops
-        powers = self._powers(max(len(u) for u in polynomials) - 1, sketch_size)
-        vectors = []
-        for u in polynomials:
-            terms = [powers[j] * c if c != 1 else powers[j] for j, c in enumerate(u) if c != 0]
-            vectors.append(sum(terms[1:], start=terms[0]))
-        return [[ops.dot(a, b) for b in vectors] for a in vectors]
+    def apply_inverse(self, Z: Array, multiply: Callable[[Array, Array], Array]) -> Array:
+        """G^-1 Z."""
+        inverse = self.inverse()
+        return multiply(inverse, multiply(self.problem.ops.adjoint(inverse), Z))
 
-    def _powers(self, highest: int, sketch_size: int | None) -> list[Array]:
-        """[S, R S, ..., R^highest S]; with the identity for S, R^2 is shared with the update."""
-        ops, work = self.problem.ops, self.problem.work
-        n = self.gram.shape[-1]
-        if sketch_size is None:
-            powers = [ops.eye(n, n, self.gram), self.matrix]
-            for j in range(2, highest + 1):
-                powers.append(self.square() if j == 2 else ops.symm_matmul(self.matrix, powers[-1]))
-                work.products += j > 2
-            return powers
-        powers = [self.problem.sketch(n, sketch_size, self.gram)]
-        for _ in range(highest):
-            powers.append(ops.thin_matmul(self.matrix, powers[-1]))
-            work.thin += 1
-        return powers
-
-    def argmin(self, coefficients: Sequence[Scalar], lower: float, upper: float) -> Scalar:
-        """Minimiser per matrix, left on the device."""
-        return self.problem.ops.argmin(coefficients, lower, upper)
+    def newton_scaling(self, kind: NewtonScaling) -> Scalar:
+        """Factor mu of Newton's iteration from the sizes of X and X^-1."""
+        X = self._X if self._divisor is None else self.problem.ops.scale(self._X, 1 / self._divisor)
+        return self._scaling(kind, X, self.inverse(), 1 / 2)

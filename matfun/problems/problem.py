@@ -28,6 +28,10 @@ class Residual(Protocol):
         """Frobenius norm per matrix, a device scalar of shape (...)."""
         ...
 
+    def rounding(self) -> Scalar:
+        """How much larger than for an isometry the rounding errors of the residual are."""
+        ...
+
     def projector_defect(self) -> Any:
         """||R^2 - R||_F per matrix: zero where every eigenvalue of R is 0 or 1."""
         ...

@@ -21,7 +21,7 @@ DEFAULT_LOWER = 1e-3
 """Lower bound for runs of a fixed number of steps, that of Polar Express, so that the two compare."""
 
 
-@rule("chen-chow")
+@rule("chen-chow", problems=("polar", "sign", "sqrt"))
 @dataclass(frozen=True)
 class ChenChow:
     """Scaled Newton-Schulz iteration of degree 3.

@@ -39,7 +39,7 @@ RESIDUAL_BASIS_BELOW = 1e-2
 """Error from which on the residual is small enough that its own basis is the more accurate one."""
 
 
-@rule("polar-express")
+@rule("polar-express", problems=("polar", "sign", "sqrt"))
 @dataclass(frozen=True)
 class PolarExpress:
     r"""Greedy minimax composition, optimal among all compositions of the same degrees.

@@ -65,6 +65,20 @@ class ResidualView:
         """Minimiser over [lower, upper] of the polynomial with these coefficients, left on the device."""
         return self.residual.argmin(coefficients, lower, upper)
 
+    def newton_scaling(self, kind: str) -> Scalar:
+        """Newton's scaling factor by the norms or the determinant of the state and its inverse; 1 near convergence.
+
+        Parameters
+        ----------
+        kind : {"one-inf", "frobenius", "determinant"}
+        """
+        return self.residual.newton_scaling(kind)
+
+    def newton_fit(self, mu: Scalar, sketch_size: int | None = None) -> tuple[Scalar, ...]:
+        """Coefficients in a, from the constant up, of the next ||R||_F^2 under h = (1 - a) mu + (a / mu) / (1 - r)."""
+        coefficients: tuple[Scalar, ...] = self.residual.newton_fit(mu, sketch_size)
+        return coefficients
+
 
 @runtime_checkable
 class Rule(Protocol):

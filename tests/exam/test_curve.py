@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import matfun
+from matfun import PartialFractions
 from matfun.lab.spectra import clustered, gaussian, log_spaced, one_tiny, with_singular_values
 from matfun.problems.polar import PolarProblem, PolarState
 from matfun.rules.muon import Muon
@@ -49,6 +50,9 @@ def spectra(kappa):
 
 KAPPA = {"float32": 1e2, "float64": 1e6, "complex64": 1e2, "complex128": 1e6}
 """Small enough for the rounding of the smallest singular value to stay far below it: kappa u < 1e-5."""
+
+KAPPA_OF_FITS = 10.0
+"""For the fit of Newton's parameter, which multiplies rounding by the fourth power of this."""
 
 SIZE = 3 + N**0.5
 """Norm of the rounding error of a product of order n in units of u times the norms of its factors, in walk.carried.
@@ -96,8 +100,11 @@ def judge_each_step(measured, spectra, updates, form, u, size):
         # the measured norm is that of the measured spectrum: the residual is formed as it says
         allowed = residual_error(sigmas, before, u, size)
         assert abs(measured[step] - residual_of(sigmas)) <= allowed
-        # at most some thousand roundings of a value around 1, more only where a fit is ill conditioned
-        assert form.is_fitted or np.max(e) <= 1e4 * u
+        # at most some thousand roundings of a value around 1 (of an inverse: times the condition number), more only
+        # where a fit is ill conditioned
+        rational = isinstance(h, PartialFractions)
+        most = np.max(sigmas) / np.min(sigmas) * max(1.0, np.max(moved)) if rational else 1.0
+        assert form.is_fitted or form.fits_newton or np.max(e) <= 1e4 * u * most
 
 
 def walk_one_step_at_a_time(form, rule, library, A, steps, eps, rng=None):
@@ -148,15 +155,21 @@ def _compare(form, dtype, kind, shape, library_name):
     eps = float(np.finfo(dtype).eps)
     if not form.survives(eps / 2):
         pytest.skip(f"the region of this form ends at 1 + {form.region()[1] - 1:.1g}, within the rounding of {dtype}")
-    sigmas = spectra(KAPPA[dtype])[kind]
+    sigmas = spectra(min(KAPPA[dtype], KAPPA_OF_FITS) if form.fits_newton else KAPPA[dtype])[kind]
     is_complex = np.dtype(dtype).kind == "c"
+    if form.needs_square and shape[0] != shape[1]:
+        if library_name == "numpy":
+            pytest.skip("this rule runs on square matrices; the functions bring others to them by QR")
+        shape = (N, N)
     A = with_singular_values(sigmas, *shape, 1, complex_=is_complex).astype(dtype)
+    if form.needs_diagonal:
+        A = np.diag(sigmas).astype(dtype)
     steps = steps_to_converge(form, sigmas)
     measured, found, updates = walk_one_step_at_a_time(form, form.rule, library, library.put(A), steps, eps)
     size = 2 * SIZE if is_complex else SIZE
     judge_each_step(measured, found, updates, form, eps / 2, size)
     seen = judge(measured, curve(form, sigmas, steps), updates, form, eps / 2, size=size)
-    assert seen >= min(len(measured), 5 if eps < 1e-10 else 3)
+    assert seen >= min(len(measured), (5 if eps < 1e-10 else 3) - form.fits_newton)
 
 
 @each_form
@@ -171,13 +184,13 @@ def test_simulate_is_the_twin(form, kind):
     for step in range(steps):
         # 4 roundings a step without norms, as in test_map
         h, before, ulps = result.updates[step], result.sigmas[step], 4 + design_error(form, step)
-        local = ulps * EPS / 2 * gain(h, before)
-        once = carried(form, h, before, 0 * e, EPS / 2, 0.0, None, step) + local
+        local = ulps * EPS / 2 * gain(h, before, alone=True)
+        once = carried(form, h, before, 0 * e, EPS / 2, 0.0, None, step, alone=True) + local
         assert (np.abs(result.sigmas[step + 1] - form.move(before, step)) <= once).all()
-        local = ulps * EPS / 2 * gain(h, predicted[step])
-        e = carried(form, h, predicted[step], e, EPS / 2, 0.0, None, step) + local
+        local = ulps * EPS / 2 * gain(h, predicted[step], alone=True)
+        e = carried(form, h, predicted[step], e, EPS / 2, 0.0, None, step, alone=True) + local
         assert (np.abs(result.sigmas[step + 1] - predicted[step + 1]) <= e + 4 * EPS * predicted[step + 1]).all()
-        assert step >= 8 or np.max(e) < 1e-2
+        assert step >= 8 or np.max(e / np.maximum(1.0, predicted[step + 1])) < 1e-2
     assert result.residuals[0] == pytest.approx(residual_of(sigmas), rel=1e-14)
     assert result.errors[-1] == np.max(np.abs(result.sigmas[-1] - 1))
 
@@ -247,6 +260,8 @@ def test_orthogonalize_follows_the_twin(form):
     """Fixed steps through the public function: the singular values themselves, from A / info.scale."""
     if form.twin.RULE == "svd":
         pytest.skip("one step of the SVD is the limit; see test_limit")
+    if form.needs_diagonal:
+        pytest.skip("this scale is a function of the singular values for diagonal matrices only")
     steps = form.fixed_steps or 6
     form = form.in_steps(steps)
     sigmas = 0.31 * spectra(1e3)["log-spaced"]

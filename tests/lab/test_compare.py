@@ -92,7 +92,7 @@ def test_verdict_ranks_by_numbers(found):
     text = found.verdict()
     good = [m for m in found.methods if all(r.within for r in found.rows if r.method == m)]
     assert f"Accurate on both matrices: {', '.join(good)}." in text
-    medians = {m: np.median([r.products for r in found.rows if r.method == m]) for m in good if m != "svd"}
+    medians = {m: np.median([r.products for r in found.rows if r.method == m]) for m in good if not any(r.factorisations for r in found.rows if r.method == m)}
     assert len(medians) >= 3
     ranked = ", ".join(f"{m} {medians[m]:g}" for m in sorted(medians, key=medians.get))
     assert f"Matrix products, median, fewest first: {ranked}" in text
@@ -137,9 +137,9 @@ def test_same_seed_same_rows():
 @pytest.mark.parametrize("method", [m for m in matfun.methods("polar") if m not in ("svd", "muon")])
 def test_theory_and_run_agree_until_rounding(found, method):
     row = next(r for r in found.rows if (r.matrix, r.method) == ("a", method))
-    assert len(row.measured) >= len(row.predicted) >= 4
+    assert len(row.measured) >= len(row.predicted) >= (3 if method == "zolotarev" else 4)
     # another draw of the sketch moves PRISM's coefficients; Chen and Chow's steep ones magnify rounding
-    tolerance = {"prism": 0.3, "chen-chow": 1e-4}.get(method, 1e-6)
+    tolerance = {"prism": 0.3, "prism-newton": 0.3, "chen-chow": 1e-4}.get(method, 1e-6)
     for (x, y), (px, py) in zip(row.measured, row.predicted, strict=False):
         assert x == px
         if py > 0.1:

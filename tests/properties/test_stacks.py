@@ -107,6 +107,8 @@ def test_no_neighbour_changes_a_bit(members, method, neighbour):
 
 @each_converging
 def test_the_neighbour_gets_its_own_good_answer(members, method):
+    if method in ("newton", "prism-newton"):
+        pytest.skip("a method that inverts: some neighbours are singular; see test_rank_and_null")
     for m, n in ((5, 5), (7, 4), (4, 6)):
         k = min(m, n)
         for name, other in neighbours(m, n).items():

@@ -110,7 +110,7 @@ def test_polar(method, structure, side):
     assert np.max(np.abs(singular - of_h[:k])) <= (2 * limit + max(m, n) * eps) * size
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [m for m in METHODS if m not in ("newton", "prism-newton")])  # singular: no inverse
 @modest
 @given(structure=structures(), steps=st.integers(0, 12))
 def test_orthogonalize(method, structure, steps):
