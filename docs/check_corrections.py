@@ -1,6 +1,7 @@
-"""Recompute every number of the page on corrections, and write them to docs/corrections.json.
+"""Recompute the numbers of the page on corrections, and write them to docs/corrections.json.
 
-python docs/check_corrections.py
+python docs/check_corrections.py                          all of them
+python docs/check_corrections.py "newton identity" ...    these, and keep the others
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 import json
 import platform
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 from mpmath import mp
 
 HERE = Path(__file__).parent
@@ -20,8 +23,9 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "backends")]
 
 import matfun  # noqa: E402
 from matfun.lab.htmp import htmp_law  # noqa: E402
+from matfun.lab.matrices import two_level  # noqa: E402
 from matfun.lab.recorded import recorded  # noqa: E402
-from theory import minimax, polar_express, prism  # noqa: E402
+from theory import minimax, newton, polar_express, prism, prism_root, rational, zolotarev  # noqa: E402
 from theory.scalar import image, odd  # noqa: E402
 
 LOWERS = (1e-2, 1e-3, 1e-4, 1e-6, 1e-9)
@@ -111,27 +115,150 @@ def counterexample() -> list[float]:
     return norms
 
 
-def main() -> None:
+def prism_intervals() -> dict[str, Any]:
+    """Upper ends of the fitted coefficient by the invariance rule, and whether rounded ones still keep it."""
+    ends = {
+        f"p = {p}": {f"d = {d}": float(prism_root.upper_end(p, d)) for d in (1, 2)}
+        | {"2/p": float(prism_root.linear_end(p))}
+        for p in (1, 2, 3, 4, 5, 6, 7, 8)
+    }
+    with mp.workdps(30):
+        rounded = {
+            f"p = {p}, d = {d}, {text}": prism_root.stays_near(mp.mpf(text), p, d)
+            for p, d, text in (
+                (1, 1, "1.83"),
+                (1, 1, "1.828427"),
+                (3, 2, "0.8640"),
+                (3, 2, "0.863971"),
+                (4, 2, "0.6039"),
+                (4, 2, "0.603868"),
+            )
+        }
+    return {"upper ends": ends, "rule holds": rounded}
+
+
+def zolotarev_thresholds() -> dict[str, Any]:
+    """Largest condition number that two steps serve, and the shifts of the second step there."""
+    found: dict[str, Any] = {}
+    for terms in range(2, 9):
+        kappa = zolotarev.threshold(terms)
+        shifts = zolotarev.schedule(2, 1 / kappa, terms)[1][0].odds
+        found[f"r = {terms}"] = {
+            "kappa": kappa,
+            "least shift of the second step": float(min(shifts)),
+            "of them below 1/100": sum(bool(s < rational.CHOLESKY_FROM) for s in shifts),
+        }
+    found["r for kappa 1.5e4"] = zolotarev.terms_for(1 / 1.5e4)
+    error = 1 - zolotarev.schedule(3, 1 / 1.5e4, 4)[2][1]
+    found["error after two steps, kappa 1.5e4, r = 4"] = float(error)
+    return found
+
+
+def newton_identity() -> dict[str, float]:
+    """(x_k - 1)/(x_k + 1) and (1 - x_k)/(1 + x_k) over ((x - 1)/(x + 1))^(2^k), x = 1/4, k = 3."""
+    x = [mp.mpf(1) / 4]
+    with mp.workdps(40):
+        for _ in range(3):
+            x.append(newton.halve(x[-1]))
+        right = ((x[0] - 1) / (x[0] + 1)) ** 8
+        return {
+            "(X_k - S)(X_k + S)^-1": float((x[-1] - 1) / (x[-1] + 1) / right),
+            "(S - X_k)(S + X_k)^-1": float((1 - x[-1]) / (1 + x[-1]) / right),
+        }
+
+
+def newton_inverses() -> dict[str, Any]:
+    """Worst backward error of scaled Newton over the limit, by how the inverse is taken, on 32 x 32 matrices."""
+    side = 32
+    normal = np.random.default_rng(0).standard_normal((side, side))
+    rotation = np.linalg.qr(normal)[0]
+    wave = np.fft.fft(np.eye(side))
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], side)
+    hartley = signs[:, None] * (wave.real - wave.imag) / side**0.5
+    ways: dict[str, tuple[Callable[[Any], Any], Any]] = {
+        "LU": (np.linalg.inv, None),
+        "pivoted QR": (_inverse_by_pivoted_qr, None),
+        "LU, random rotation first": (np.linalg.inv, rotation),
+        "LU, signs and fast Hartley transform first": (np.linalg.inv, hartley),
+    }
+    found: dict[str, Any] = {}
+    for kappa in (1e4, 1e9, 1e14):
+        grades = np.geomspace(1, 1 / kappa, side)
+        rngs = [np.random.default_rng(seed) for seed in range(10)]
+        kinds = {
+            "two levels, Hadamard": [two_level(side, kappa, seed) for seed in range(10)],
+            "graded columns": [rng.standard_normal((side, side)) * grades for rng in rngs],
+        }
+        for kind, matrices in kinds.items():
+            for way, (inverse, W) in ways.items():
+                errors = [_newton_error(A, inverse, W) for A in matrices]
+                found.setdefault(kind, {}).setdefault(f"kappa {kappa:g}", {})[way] = max(errors)
+    return found
+
+
+def _inverse_by_pivoted_qr(X: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    Q, R, order = scipy.linalg.qr(X, pivoting=True)
+    inverse = np.empty_like(X)
+    inverse[order] = scipy.linalg.solve_triangular(R, Q.T)
+    return inverse
+
+
+def _newton_error(A: np.ndarray[Any, Any], inverse: Callable[[Any], Any], W: Any) -> float:
+    """||A - U H||_F / ||A||_F over (12 + sqrt n) eps after Newton's iteration with Frobenius scaling on A W."""
+    n, eye = len(A), np.eye(len(A))
+    X = A / np.linalg.norm(A)
+    X = X if W is None else X @ W
+    for _ in range(60):
+        residual = np.linalg.norm(eye - X.T @ X)
+        if residual <= 0.5e-8:
+            break
+        Y = inverse(X)
+        mu = (np.linalg.norm(Y) / np.linalg.norm(X)) ** 0.5 if residual > newton.SCALE_WHILE_ABOVE else 1.0
+        X = (mu * X + Y.T / mu) / 2
+    X = X @ (1.5 * eye - 0.5 * X.T @ X)
+    U = X if W is None else X @ W.T
+    H = (U.T @ A + A.T @ U) / 2
+    return float(np.linalg.norm(A - U @ H) / np.linalg.norm(A) / ((12 + n**0.5) * 2.0**-52))
+
+
+PARTS: dict[str, Callable[[], Any]] = {
+    "recentring": recentring,
+    "regions": regions,
+    "table": table,
+    "prism regions": lambda: {str(degree): prism.region(degree=degree)[1] for degree in (3, 5)},
+    "prism theorem 1": counterexample,
+    "gram rounding": gram_rounding,
+    "htmp at aspect 1": htmp_limit,
+    "recorded spectra": small_values,
+    "prism intervals": prism_intervals,
+    "zolotarev thresholds": zolotarev_thresholds,
+    "newton identity": newton_identity,
+    "newton inverses": newton_inverses,
+}
+"""Every part of the JSON, by the name it has there."""
+
+
+def main(names: list[str]) -> None:
     """Compute, print and write."""
-    document = {
-        "environment": {
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            **{name: version(name) for name in ("numpy", "scipy", "mpmath")},
-        },
-        "recentring": recentring(),
-        "regions": regions(),
-        "table": table(),
-        "prism regions": {str(degree): prism.region(degree=degree)[1] for degree in (3, 5)},
-        "prism theorem 1": counterexample(),
-        "gram rounding": gram_rounding(),
-        "htmp at aspect 1": htmp_limit(),
-        "recorded spectra": small_values(),
+    path = HERE / "corrections.json"
+    environment = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        **{name: version(name) for name in ("numpy", "scipy", "mpmath")},
+    }
+    kept = json.loads(path.read_text()) if names else {}
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        raise SystemExit(f"expected some of {list(PARTS)}, got {unknown}")
+    if names and kept.get("environment") != environment:
+        raise SystemExit(f"the numbers that would be kept are of {kept.get('environment')}, not of {environment}")
+    document = {"environment": environment} | {
+        name: part() if not names or name in names else kept[name] for name, part in PARTS.items()
     }
     text = json.dumps(document, indent=1, allow_nan=False)
-    (HERE / "corrections.json").write_text(text + "\n")
+    path.write_text(text + "\n")
     print(text)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

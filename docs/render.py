@@ -24,6 +24,15 @@ from matfun.rules.rule import Registered, registered
 
 ROOT = Path(__file__).parents[1]
 
+PROBLEMS = {
+    "polar": ("Polar factor", "`polar`, `orthogonalize`, `eigh_via_polar`, `svd_via_polar`"),
+    "sign": ("Sign", "`signm`"),
+    "sqrt": ("Square roots", "`sqrtm`, `invsqrtm`, `sqrtm_pair`, `invrootm` with p = 2"),
+    "invroot": ("Inverse p-th roots", "`invrootm` with p > 2; prices are those of p = 4"),
+    "inv": ("Inverse", "`invm`, `invrootm` with p = 1"),
+}
+"""Headings of the problems, and the functions that their methods serve."""
+
 COMMANDS = ("", "compare", "simulate", "methods", "info")
 
 WIDTH = 86
@@ -33,7 +42,7 @@ WIDTH = 86
 def write(folder: Path) -> None:
     """Write every generated page into a folder, and remove what no registered rule asks for any more."""
     folder.mkdir(exist_ok=True)
-    described = {method.name: method for method in describe()}
+    described = {problem: {method.name: method for method in describe(problem)} for problem in PROBLEMS}
     pages = {
         "index": methods_index(described),
         "_statuses": status_table(),
@@ -43,7 +52,8 @@ def write(folder: Path) -> None:
     for name, entry in registered().items():
         if name not in twins:
             raise LookupError(f"rule {name!r} has no twin in theory/: expected a file with RULE = {name!r}")
-        pages[name] = method_page(described[name], entry, twins[name])
+        prices = {p: described[p][name] for p in PROBLEMS if name in described[p]}
+        pages[name] = method_page(prices, entry, twins[name])
     for old in folder.glob("*.md"):
         if old.stem not in pages:
             old.unlink()
@@ -62,42 +72,45 @@ def twins_by_name() -> dict[str, ModuleType]:
 # ---- methods -------------------------------------------------------------------------------------
 
 
-def methods_index(described: dict[str, Method]) -> str:
-    """Table of the methods, and the tree of their pages."""
-    rows = [
-        f"| [{name}]({name}.md) | {method.price} | {'yes' if method.converges else 'no'} | {literal(method.summary)} |"
-        for name, method in described.items()
-    ]
+def methods_index(described: dict[str, dict[str, Method]]) -> str:
+    """Table of the methods of every problem, and the tree of their pages."""
+    tables: list[str] = []
+    for problem, (heading, functions) in PROBLEMS.items():
+        tables += [f"## {heading}", "", f'For {functions}; `matfun.methods("{problem}")`.', ""]
+        tables += ["| name | price of a step | converges | |", "|---|---|---|---|"]
+        tables += [
+            f"| [{name}]({name}.md) | {m.price} | {'yes' if m.converges else 'no'} | {literal(m.summary)} |"
+            for name, m in described[problem].items()
+        ]
+        tables.append("")
     return "\n".join(
         [
             "# Methods",
             "",
             "One page per registered method, rendered from the docstrings of the rule and of its twin in `theory/`.",
-            "Prices are those of one step, in products of full-size matrices; a thin product multiplies a full-size "
-            "matrix by a block of a few columns.",
+            "Prices are those of the first step, in products of full-size matrices; a thin product multiplies a "
+            "full-size matrix by a block of a few columns.  Coupled iterations start from the identity, so later steps "
+            "cost a product or two more.",
             "",
-            "| name | price of a step | converges to the unitary factor | |",
-            "|---|---|---|---|",
-            *rows,
-            "",
+            *tables,
             "```{toctree}",
             ":hidden:",
-            *described,
+            *sorted({name for methods in described.values() for name in methods}),
             "```",
             "",
         ]
     )
 
 
-def method_page(method: Method, entry: Registered, twin: ModuleType) -> str:
-    """Page of one method."""
+def method_page(prices: dict[str, Method], entry: Registered, twin: ModuleType) -> str:
+    """Page of one method: what it costs each problem, the rule, its theory and numbers."""
     rule: Any = entry.make
+    method = next(iter(prices.values()))
     source = Path(inspect.getsourcefile(rule) or "").relative_to(ROOT)
     facts = [
         ("class", f"`matfun.{rule.__name__}`"),
-        ("price of a step", method.price),
-        ("converges to the unitary factor", "yes" if method.converges else "no"),
-        ("functions", ", ".join(entry.problems)),
+        *((f"first step, {PROBLEMS[problem][0].lower()}", found.price) for problem, found in prices.items()),
+        ("converges", "yes" if method.converges else "no"),
         ("rule", f"`{source}`"),
         ("theory", f"`theory/{twin.__name__.split('.')[-1]}.py`"),
     ]
@@ -123,12 +136,7 @@ def method_page(method: Method, entry: Registered, twin: ModuleType) -> str:
             "",
             "## Numbers",
             "",
-            "For the options that the exam walks.  The region is the open interval of singular values of the scaled "
-            + (
-                "start from which the method converges to 1."
-                if method.converges
-                else "start from which the method ends in its band; it does not converge."
-            ),
+            numbers_text(entry, method),
             "",
             "| options | region | products of a step |",
             "|---|---|---|",
@@ -138,9 +146,26 @@ def method_page(method: Method, entry: Registered, twin: ModuleType) -> str:
     )
 
 
+def numbers_text(entry: Registered, method: Method) -> str:
+    """What the table of numbers shows."""
+    if entry.problems == ("inv",):
+        start = "eigenvalues of A X"
+    else:
+        start = (
+            "values $\\sigma = m^{1/p}$ of the scaled start, m an eigenvalue of $M = I - R$ (a singular value for the "
+            "polar factor),"
+        )
+    ends = "converges to 1" if method.converges else "ends in its band; it does not converge"
+    return (
+        f"For the options that the exam walks.  The region is the open interval of {start} from which the method "
+        f"{ends}.  Products are those that the twin states for step 0."
+    )
+
+
 def number_row(twin: ModuleType, options: dict[str, Any]) -> str:
     """One line of the table of numbers: what the twin says about one choice of options."""
-    named = ", ".join(f"{key} = {value:.6g}" for key, value in options.items()) or "none"
+    shown = {key: f"{value:.6g}" if isinstance(value, (int, float)) else value for key, value in options.items()}
+    named = ", ".join(f"{key} = {value}" for key, value in shown.items()) or "none"
     lower, upper = twin.region(**options)
     price = ", ".join(f"{count} {kind}" for kind, count in twin.price(0, **options).items() if count)
     return f"| {named} | ({lower:g}, {near_one(upper)}) | {price} |"

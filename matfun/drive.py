@@ -72,6 +72,8 @@ class Goal:
     lower : float, numpy array of the shape of the stack, or None
         Smallest singular value of the start that matters, shown to the rule; None for the unit roundoff.  Each matrix
         of a stack is moved by the function that the rule picks for its own bound.
+    least : float or None
+        Smallest value of the start that can be told from zero; None for the unit roundoff.
     """
 
     residual: float
@@ -80,6 +82,7 @@ class Goal:
     max_steps: int
     polish: bool
     lower: Any = None
+    least: float | None = None
 
 
 @dataclass
@@ -180,7 +183,9 @@ def run_to_goal(problem: Problem[Any], rule: Rule, state: Any, *, goal: Goal) ->
 
 
 def _ask(rule: Rule, view: ResidualView, lower: Any) -> Update:
-    """Ask the rule once for every bound of the stack."""
+    """Ask the rule once, or where it follows a schedule from the bound, once for every bound of the stack."""
+    if np.ndim(lower) and not getattr(rule, "follows_lower", False):
+        return rule.next(replace(view, lower=float(np.min(lower))))
     bounds, which = np.unique(np.asarray(lower, dtype=np.float64), return_inverse=True)
     updates = [rule.next(replace(view, lower=float(bound))) for bound in bounds]
     if len(updates) == 1:
@@ -240,8 +245,9 @@ class _Watch:
 
     @property
     def _lifted(self) -> np.ndarray[Any, Any]:
-        """Where a singular value of one unit roundoff would have left the null space by now."""
-        return np.asarray(self._growth * self.goal.eps / 2 >= NULL_SPACE_WIDTH**0.5)
+        """Where the least value that counts would have left the null space by now."""
+        least = self.goal.eps / 2 if self.goal.least is None else self.goal.least
+        return np.asarray(self._growth * least >= NULL_SPACE_WIDTH**0.5)
 
     def suspects(self, rho: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Running matrices whose sum of r^2 is a whole number, after all growth is done."""

@@ -22,7 +22,10 @@ class Status(Enum):
         "because no other choice is more right."
     )
     UNCHECKED = "Exactly the requested steps were run and nothing was checked; pass tol= for a checked answer."
-    FELL_BACK = "The method failed and the answer was computed by the factorisation instead (on_failure='svd')."
+    FELL_BACK = (
+        "The method failed, or cannot serve this matrix, and the answer was computed by a factorisation instead: asked "
+        "for by on_failure=, by method='auto', or because a singular semidefinite matrix has a square root."
+    )
     STAGNATED = (
         "The residual stopped decreasing above the tolerance: the method does not converge to the function "
         "(a fixed-step preset), or the tolerance is below what the dtype can reach."
@@ -38,8 +41,9 @@ class Status(Enum):
         "repair is meant, or take a complex root through scipy.linalg."
     )
     SINGULAR = (
-        "A has an eigenvalue that is zero to working precision, where the function (or, for the polar factor, a method "
-        "that inverts) is not defined: give ridge= or pinv= where that repair is meant, or take another method."
+        "A has an eigenvalue where the function is not defined, to working precision: zero, on the negative axis "
+        "(roots) or on the imaginary axis (sign); or, for the polar factor, it is singular and the method inverts.  "
+        "Give ridge= or pinv= where that repair is meant, or take another method."
     )
     ILL_CONDITIONED = (
         "The condition number of the function at A times the unit roundoff leaves no correct digit: compute in a "

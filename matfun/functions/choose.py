@@ -1,18 +1,41 @@
-"""What ``method="auto"`` takes: the plain facts about cost that hold everywhere.
+"""What ``method="auto"`` takes: the cheapest accurate method by the cost model, from what is known of the spectrum.
 
-On a CPU an SVD costs about as much as five quintic steps and is exact; where products are much cheaper per flop
-(a GPU), and for 16-bit matrices, which have no factorisations, it is the other way round.
+On a CPU the candidates for the polar factor are the SVD and Polar Express told its lower bound, which is estimated
+where it could decide the matter; for functions of Hermitian matrices the eigendecomposition has no rival at the sizes
+measured; for general ones Newton's iteration is weighed against the Schur method; the inverse is LU.  Where products
+are much cheaper per flop than factorisations (a GPU, not measured), and for 16-bit matrices, which have none, it is
+products throughout.  benchmarks/results/auto.json says how near to the best this comes.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from matfun.functions import costs
 from matfun.functions.inputs import Input
+from matfun.ops import Array, Ops
+from matfun.rules.polar_express import PolarExpress
+
+BEST_LOWER = 0.25
+"""A lower bound that no estimate of a matrix exceeds by much: if products lose even with it, none is sought."""
+
+SMALLEST_LOWER = 1e-6
+"""Below it the Gram matrix is numerically singular in double precision, and the SVD wins at every size measured."""
+
+EMPIRICAL_SAFETY = 0.5
+"""Power iterations underestimate 1/sigma_min by some per cent; too large a bound costs a step, nothing else."""
+
+POWER_STEPS = 4
+PROBES = 8
+
+NEWTON_STEPS = 8
+"""Of scaled Newton for condition numbers about 1e8 (theory/newton.py: 5 to 9 from 10 to 1e16)."""
 
 
 def choose_polar(given: Input, method: Any, tol: float | None, steps: int | None) -> Any:
-    """Name of the rule that ``auto`` stands for; any other method as it is.
+    """Rule, or its name, that ``auto`` stands for; any other method as it is.
 
     Parameters
     ----------
@@ -25,14 +48,47 @@ def choose_polar(given: Input, method: Any, tol: float | None, steps: int | None
     if not (isinstance(method, str) and method == "auto"):
         return method
     ops, A = given.ops, given.A
-    if steps is not None or ops.is_16bit(A.dtype) or ops.prefers_products(A):
+    if steps is not None or given.traced or ops.is_16bit(A.dtype) or ops.prefers_products(A):
         return "polar-express"
-    loose = tol is not None and tol >= LOOSE_TOLERANCE
-    return "prism" if loose and not ops.is_complex(A) and A.shape[-2] >= 4 * A.shape[-1] else "svd"
+    if 0 in A.shape or ops.library == "mpmath":
+        return "svd"
+    residual = tol or ops.eps(A.dtype) ** 0.5 / 2
+    factorised = costs.polar_by_svd(ops, A)
+    if costs.polar_by_products(ops, A, BEST_LOWER, residual) + costs.bound(ops, A) >= factorised:
+        return "svd"
+    lower = smallest_singular_value_estimate(ops, A)
+    if lower is None or costs.polar_by_products(ops, A, lower, residual) >= factorised:
+        return "svd"
+    return PolarExpress(lower=lower)
 
 
-LOOSE_TOLERANCE = 1e-2
-"""From here on a tall matrix needs about four steps of an adaptive quintic, fewer products than its SVD."""
+def smallest_singular_value_estimate(ops: Ops, A: Array) -> float | None:
+    """Smallest over largest singular value, least of the stack, a power of two; None where it is very small.
+
+    A block power method on the inverse of the Gram matrix, by its Cholesky factor; waits for the device.
+
+    Parameters
+    ----------
+    ops : Ops
+    A : array, shape (..., m, n)
+    """
+    with ops.quiet():
+        X, _ = ops.prescale(ops.adjoint(A) if A.shape[-2] < A.shape[-1] else A)
+        gram = ops.gram(X)
+        L = ops.cholesky(gram)
+        upper = ops.plain_norm_fro(gram)
+        n = gram.shape[-1]
+        Z = ops.xp.broadcast_to(ops.normal(0, (n, PROBES), gram), (*gram.shape[:-2], n, PROBES))
+        for _ in range(POWER_STEPS):
+            Z = Z / ops.xp.linalg.vector_norm(Z, axis=-2, keepdims=True)
+            Z = ops.solve_triangular(ops.adjoint(L), ops.solve_triangular(L, Z), lower=False)
+        largest = ops.xp.max(ops.xp.linalg.vector_norm(Z, axis=-2), axis=-1)
+        ratio = ops.as_host(1 / (largest * upper)).astype(np.float64)
+    if not np.all(np.isfinite(ratio)) or np.min(ratio) <= 0:
+        return None
+    lower = min(1.0, EMPIRICAL_SAFETY * float(np.min(ratio)) ** 0.5)
+    smallest = max(SMALLEST_LOWER, 4 * float(ops.eps(A.dtype)) ** 0.5)
+    return None if lower < smallest else float(2.0 ** np.floor(np.log2(lower)))
 
 
 def choose_square(function: Any, given: Input, options: Any, *, hermitian: bool) -> Any:
@@ -48,10 +104,17 @@ def choose_square(function: Any, given: Input, options: Any, *, hermitian: bool)
     method = options.method
     if not (isinstance(method, str) and method == "auto"):
         return method
+    ops, A = given.ops, given.A
+    if function.problem == "inv":
+        return "lu" if options.steps is None else "newton-schulz"
     if options.steps is not None:
-        if function.problem in ("inv", "invroot"):
+        if function.problem == "invroot":
             return "newton-schulz"
         return "polar-express" if hermitian else "newton"
-    if function.problem == "inv":
-        return "lu"
-    return "eigh" if hermitian else "schur"
+    if hermitian:
+        return "eigh"
+    if function.problem == "invroot" or 0 in A.shape:
+        return "schur"
+    products = 3 if function.problem == "sqrt" else 1
+    by_newton = costs.general_by_newton(ops, A, NEWTON_STEPS, products)
+    return "newton" if by_newton < costs.seconds(ops, A, "schur", A.shape[-1]) else "schur"

@@ -32,7 +32,9 @@ class Inverse(SquareFunction):
         initial, good = self.warm_start(setting, commuting=False)
         if initial is not None:
             X = ops.select(good, initial, X)
-        return Started(InverseProblem(ops, setting.rng, A=A), InverseState(X), None, good)
+        # the eigenvalues of A X are the squares of the singular values of A
+        least = ops.eps(A.dtype) ** 2 / 4
+        return Started(InverseProblem(ops, setting.rng, A=A), InverseState(X), None, good, least=least)
 
     def values(self, started: Started, state: Any) -> tuple[Array, ...]:  # noqa: ARG002
         """All values, of which ``returned`` are what the caller gets."""

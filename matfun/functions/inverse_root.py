@@ -75,7 +75,7 @@ class InverseRoot(SquareFunction):
 
     def measure(self, setting: Setting, values: tuple[Array, ...], W: Array, rng: np.random.Generator) -> Measured:
         """Errors of the values, recomputed from A."""
-        return measure_power(setting, values[0], self.p, self.k, W, rng)
+        return measure_power(setting, values, self.p, self.k, W, rng)
 
 
 class Powered(SquareFunction):
@@ -110,31 +110,28 @@ class Powered(SquareFunction):
 
     def measure(self, setting: Setting, values: tuple[Array, ...], W: Array, rng: np.random.Generator) -> Measured:
         """Errors of the values, recomputed from A."""
-        return measure_power(setting, values[0], self.p, self.k, W, rng)
+        return measure_power(setting, values, self.p, self.k, W, rng)
 
 
-def measure_power(setting: Setting, X: Array, p: int, k: int, W: Array, rng: np.random.Generator) -> Measured:
-    """Errors of X = A^(-k/p), from X^p A^k = I + E."""
-    ops, A, s = setting.ops, setting.A, k / p
-    E = W
-    for _ in range(k):
-        E = ops.matmul(A, E)
+def measure_power(
+    setting: Setting, values: tuple[Array, ...], p: int, k: int, W: Array, rng: np.random.Generator
+) -> Measured:
+    """Errors of X^k from those of the root, X^p A = I + E; an error of X counts k times in X^k."""
+    ops, A, (power, X) = setting.ops, setting.A, values
+    E = ops.matmul(A, W)
     for _ in range(p):
         E = ops.matmul(X, E)
     E = E - W
     size_A, size_X = (ops.positive_or_one(ops.plain_norm_fro(Y)) for Y in (A, X))
     norm = two_norm(ops, X, rng)
-    smallest = norm ** (-1 / s)  # of the moduli of the eigenvalues, for normal A
-    condition = relative(ops, s * norm * smallest**-1, A, X)
+    smallest = norm**-p  # of the moduli of the eigenvalues, for normal A
+    condition = relative(ops, k / p * norm**k / smallest, A, power)
     if setting.hermitian:
-        error = ops.as_host(error_of_power(ops, A, X, p, k))
-    else:
-        perturbed = E  # X^-p = A^k - A^k E to first order
-        for _ in range(k):
-            perturbed = ops.matmul(A, perturbed)
-        size = ops.positive_or_one(ops.plain_norm_fro(matrix_power(ops, A, k)))
-        error = condition / k * ops.as_host(ops.plain_norm_fro(perturbed) / size)
-    backward = ops.plain_norm_fro(E) / (size_X**p * size_A**k)
+        error = ops.as_host(error_of_power(ops, A, X, p)) * k
+    else:  # X^-p = A - A E to first order
+        of_root = relative(ops, norm / (p * smallest), A, X)
+        error = of_root * ops.as_host(ops.plain_norm_fro(ops.matmul(A, E)) / size_A) * k
+    backward = ops.plain_norm_fro(E) / (size_X**p * size_A)
     distance = ops.as_host(smallest / ops.positive_or_one(two_norm(ops, A, rng)))
     return Measured(backward, error, condition, distance=distance)
 

@@ -134,7 +134,8 @@ def polar(
     run = AccurateRun(given, side, tol, max_steps, certificate, np.random.default_rng(rng), finite)
     result = run.solve(name, rule)
     bad = failed_members(result.info)
-    if on_failure == "svd" and (bad & finite).any():
+    auto = isinstance(method, str) and method == "auto" and name != "svd"  # which may be trusted blindly
+    if (on_failure == "svd" or auto) and (bad & finite).any():
         result = take_over(given.ops, result, run.solve(*rule_for("svd", "polar")), bad & finite)
         bad = failed_members(result.info)
     if bad.any():

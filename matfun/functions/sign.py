@@ -68,6 +68,10 @@ class Sign(SquareFunction):
             absolute = frechet_norm(ops, A, derivative, adjoint, rng)
             change = ops.matmul(ops.matmul(S, A) - ops.matmul(A, S), S)
             error = ops.plain_norm_fro(derivative(change)) / 2
+            # The derivative is zero where S is I or -I, however near the axis: how near says the Sylvester equation.
+            nearness = frechet_norm(ops, A, equation.solve, equation.solve_adjoint, rng)
+            lost = ~equation.converged | (ops.as_host(nearness * size_A) * ops.eps(A.dtype) > 1)
+            absolute = ops.xp.where(ops.from_host(lost, size_A, ops.xp.bool), nearness * float("inf"), absolute)
         return Measured(
             commutator / (size_A * size_S),
             ops.as_host((error + departure) / size_S),

@@ -109,7 +109,8 @@ def simulate(
     power = _power(problem, p)
     values = _spectrum(sigmas)
     name, made = rule_for(rule, problem)
-    spectrum = SpectrumProblem(np.random.default_rng(rng), problem, power)
+    increments = getattr(made, "increments", False)
+    spectrum = SpectrumProblem(np.random.default_rng(rng), problem, power, increments=increments)
     spectra = [values]
     _, updates = run_steps(_Recording(spectrum, spectra), made, values, steps=steps, eps=eps, lower=lower)
     return Curve(tuple(spectra), updates, spectrum.work.products, spectrum.work.thin, name, power)

@@ -76,8 +76,8 @@ def eigh_via_polar(
 
     Notes
     -----
-    About 27 n^3 flops for QDWH with the eigenvalues in the middle of each block, nearly all in products, QR and Cholesky
-    factorisations.  Backward stable if the polar factors are.
+    About 27 n^3 flops for QDWH with the eigenvalues in the middle of each block, nearly all in products, QR and
+    Cholesky factorisations.  Backward stable if the polar factors are.
 
     References
     ----------

@@ -52,6 +52,8 @@ def solve(function: SquareFunction, A: Any, options: Options) -> tuple[tuple[Arr
     shape = tuple(given.A.shape)
     if shape[-1] != shape[-2]:
         raise ValueError(f"A: expected square matrices (..., n, n), got shape {shape}")
+    if given.ops.library == "mpmath":
+        raise TypeError(f"A: expected an array of floats for {function.name}, got an object array of numbers")
     given = replace(given, A=given.ops.widen(given.A))
     name, rule = rule_for(choose_square(function, given, options, hermitian=bool(options.hermitian)), function.problem)
     if 0 in shape:
@@ -69,7 +71,7 @@ def solve(function: SquareFunction, A: Any, options: Options) -> tuple[tuple[Arr
     if function.semidefinite:
         values, info = complete_semidefinite(run, values, info, name)
     bad = failed_members(info)
-    if options.on_failure == "fallback" and (bad & finite).any():
+    if (options.on_failure == "fallback" or run.auto_iterated(info)) and (bad & finite).any():
         values, info = run.fall_back(values, info, bad)
         bad = failed_members(info)
     if bad.any():

@@ -80,6 +80,8 @@ class Started:
         Device mask of the matrices whose ``initial`` was taken, or None.
     rotation : array, shape (n, n), or None
         Random orthogonal W if the problem is that of W^H A W.
+    least : float or None
+        Smallest value of the start that can be told from zero; None for the unit roundoff.
     """
 
     problem: Any
@@ -87,6 +89,7 @@ class Started:
     lower: Any = None
     warm: Any = None
     rotation: Array | None = None
+    least: float | None = None
 
 
 @dataclass(frozen=True)

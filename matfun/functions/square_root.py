@@ -107,6 +107,8 @@ class SquareRoots(SquareFunction):
             return equation.solve_adjoint(ops.matmul(Zh, ops.matmul(E, Zh)))
 
         root = frechet_norm(ops, A, equation.solve, equation.solve_adjoint, rng)
+        lost = ops.from_host(~equation.converged, root, ops.xp.bool)
+        root = ops.xp.where(lost, ops.xp.full_like(root, float("inf")), root)
         error = ops.plain_norm_fro(equation.solve(ops.matmul(R, R) - A)) / ops.plain_norm_fro(R)
         if 1 not in self.returned:
             return [root, root], [error, error]
@@ -153,7 +155,8 @@ def sqrtm(
     steps : int, optional
         Exactly so many steps, no checks and no host synchronisation; status ``UNCHECKED``.  Not together with ``tol``.
     hermitian : bool, optional
-        Whether A is Hermitian.  Default: looked at; under ``steps``, False, which leaves the root Hermitian to rounding.
+        Whether A is Hermitian.  Default: looked at; under ``steps``, False, which leaves the root Hermitian to rounding
+        only.
     ridge : float
         Added to the diagonal, relative to the largest eigenvalue, which is estimated by a power method.
     rng : numpy.random.Generator, seed or None

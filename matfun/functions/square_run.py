@@ -107,7 +107,7 @@ class SquareRun:
         known_definite = hermitian and function.needs_definite
         setting = Setting(ops, scaled.A, hermitian, known_definite, rule, lower, self.rng, initial)
         started = function.start(setting)
-        goal = replace(self.goal, lower=started.lower)
+        goal = replace(self.goal, lower=started.lower, least=started.least)
         outcome = run_to_goal(started.problem, rule, started.state, goal=goal)
         raw = function.values(started, outcome.state)
         if hermitian:
@@ -156,6 +156,7 @@ class SquareRun:
         return power_of_two_below(np.where(np.isfinite(size), np.maximum(size**-2.0, least), least))
 
     def certify(self, setting: Setting, values: tuple[Array, ...]) -> tuple[Certificate, Any]:
+        """Recompute the errors from A, on a few random vectors or on all; and the distance of the spectrum."""
         ops, n, rng = setting.ops, setting.A.shape[-1], np.random.default_rng(self.rng.integers(2**32))
         if self.options.certificate == "exact":
             W, factor, confidence, probes = ops.eye(n, n, setting.A), 1.0, 1.0, None
@@ -220,9 +221,9 @@ class SquareRun:
             status[ends == End.NOT_FINITE] = Status.SINGULAR
         status[reached] = Status.CONVERGED
         status[reached & ~(forward <= acceptable)] = Status.INACCURATE
-        status[reached & ~branch] = Status.WRONG_BRANCH
         status[reached & ~(condition * eps < NO_DIGIT_LEFT)] = Status.ILL_CONDITIONED
         status[~np.isfinite(condition)] = Status.SINGULAR
+        status[reached & ~branch] = Status.WRONG_BRANCH
         status[reached & np.isfinite(condition) & ~representable] = Status.NOT_FINITE
         return status
 
@@ -242,6 +243,11 @@ class SquareRun:
         status[~definite] = Status.INDEFINITE
         status[~self.finite] = Status.NOT_FINITE
         return values, status
+
+    def auto_iterated(self, info: Info) -> bool:
+        """Whether ``auto`` took an iteration, which a factorisation can stand behind."""
+        auto = isinstance(self.options.method, str) and self.options.method == "auto"
+        return auto and self.options.pinv is None and info.method not in ("eigh", "schur", "lu")
 
     def fall_back(
         self, values: tuple[Array, ...], info: Info, bad: np.ndarray[Any, Any]

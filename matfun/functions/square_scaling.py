@@ -47,7 +47,7 @@ def scale_square(ops: Ops, A: Array, largest: Any = 1.0) -> ScaledSquare:
     prescaled, exponent = ops.prescale(A)
     bound = ops.xp.minimum(ops.plain_norm_fro(prescaled), ops.norm_one(prescaled))
     norm = ops.positive_or_one(bound)
-    norm = norm / (ops.from_host(largest, norm) if np.ndim(largest) else float(largest))
+    norm = norm / (ops.from_host(largest, norm) if isinstance(largest, np.ndarray) else float(largest))
     return ScaledSquare(ops.scale(prescaled, 1 / norm), exponent, norm)
 
 

@@ -66,7 +66,7 @@ class Method:
         if self.factorises:
             return "a factorisation"
         thin = f" + {self.thin_products} thin" if self.thin_products else ""
-        return f"{self.products} products{thin}"
+        return f"{self.products} product{'s' * (self.products != 1)}{thin}"
 
 
 def describe(problem: str = "polar") -> list[Method]:

@@ -73,7 +73,9 @@ class MatrixProblem:
             self.work.products += Polynomial((0.0, *h.higher)).symmetric_products
         for weight, shift in zip(h.weights, h.shifts, strict=True):
             s = shift if isinstance(shift, (int, float)) else residual.on_device(shift)
-            inverse = residual.inverse() if isinstance(s, (int, float)) and s == 0 else ops.inverse(ops.add_diagonal(M, s))
+            inverse = (
+                residual.inverse() if isinstance(s, (int, float)) and s == 0 else ops.inverse(ops.add_diagonal(M, s))
+            )
             self.work.products += 1
             total = total + ops.scale(inverse, weight)
         return total

@@ -106,7 +106,9 @@ class PolarProblem(MatrixProblem):
             total = ops.add_matmul(total, X, ops.polynomial(gram, higher.coefficients))
             self.work.products += 1 + higher.symmetric_products
         for weight, shift in zip(h.weights, h.shifts, strict=True):
-            if h.inverts and np.all(shift == 0) and m == n:  # Newton: X G^-1 = X^-H, which does not square the condition
+            if (
+                h.inverts and np.all(shift == 0) and m == n
+            ):  # Newton: X G^-1 = X^-H, which does not square the condition
                 term = ops.adjoint(residual.inverse())
             elif np.all(shift == 0):
                 term = ops.adjoint(ops.solve(gram, ops.adjoint(X)))

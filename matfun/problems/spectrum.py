@@ -34,10 +34,15 @@ class SpectrumProblem:
         Whose price is counted.
     p : int
         2 for the first three, 1 for the last.
+    increments : bool
+        Whether the square root is carried by increments, at one inverse and three products a step.
     """
 
-    def __init__(self, rng: np.random.Generator | None = None, problem: str = "polar", p: int = 2) -> None:
+    def __init__(
+        self, rng: np.random.Generator | None = None, problem: str = "polar", p: int = 2, *, increments: bool = False
+    ) -> None:
         self.p = p
+        self._increments = increments
         self.work = Work()
         self._problem = problem
         self._steps = 0
@@ -53,7 +58,7 @@ class SpectrumProblem:
 
     def residual(self, state: Vector) -> SpectrumResidual:
         """1 - sigma^p."""
-        starts_with_identity = self._problem == "sqrt" and self._steps == 0
+        starts_with_identity = self._problem == "sqrt" and (self._steps == 0 or self._increments)
         self.work.products += self._problem != "invroot" and not starts_with_identity
         return SpectrumResidual(self, state)
 
@@ -78,6 +83,8 @@ class SpectrumProblem:
         first = self._steps == 0
         if exact:
             return 1
+        if self._increments:
+            return 3
         if self._problem == "invroot":
             power = len(bin(self.p)) - 3 + bin(self.p)[3:].count("1")
             return power + 1 + (not first)

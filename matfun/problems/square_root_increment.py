@@ -37,6 +37,14 @@ class IncrementState:
     one_minus: Array
 
 
+class IncrementResidual(MatrixResidual):
+    """I - M^-1, whose eigenvalues are near 1 where Newton's first step has made m large: no sign of a null space."""
+
+    def projector_defect(self) -> Array:
+        """Infinite, so that nothing is taken for one."""
+        return self.norm() * float("inf")
+
+
 class SquareRootIncrementProblem(MatrixProblem):
     """The IN iteration on one array library."""
 
@@ -49,7 +57,7 @@ class SquareRootIncrementProblem(MatrixProblem):
         ops, scale = self.ops, 1.0
         if state.inverse is not None:
             scale = ops.plain_norm_fro(state.X) * ops.plain_norm_fro(state.inverse) / state.X.shape[-1]
-        return MatrixResidual(self, state.one_minus, hermitian=False, scale=scale)
+        return IncrementResidual(self, state.one_minus, hermitian=False, scale=scale)
 
     def update(self, state: IncrementState, residual: MatrixResidual, h: Update) -> IncrementState:  # noqa: ARG002
         """One step, whatever h: Newton's."""

@@ -51,13 +51,15 @@ class ChenChow:
 
     lower: float | None = None
 
+    follows_lower = True
+
     def __post_init__(self) -> None:
         lower = self.lower
         require(lower is None or (isinstance(lower, Real) and 0 < lower <= 1), "lower", "a number in (0, 1]", lower)
 
     def next(self, view: ResidualView) -> Update:
         """Follow the lower bound to this step, and stretch the cubic for it."""
-        bound = self.lower or view.lower or DEFAULT_LOWER
+        bound = float(self.lower or view.lower or DEFAULT_LOWER)  # a NumPy scalar would promote float32
         for _ in range(view.step):
             stretched = _scaling(bound) * bound
             bound = stretched * (3 - stretched * stretched) / 2

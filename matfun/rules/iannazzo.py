@@ -2,7 +2,7 @@ r"""Iannazzo's IN iteration: Newton's method for the square root, carried by its
 
 The map is that of unscaled Newton, x <- (x + a/x)/2 from x = a; the arithmetic is X <- X + E, E <- -E X^-1 E / 2, which
 never inverts A itself and has a limiting accuracy of rounding (theory/iannazzo.py).
-Source: Iannazzo, SIMAX 25(2), 2003; Higham, Functions of Matrices (2008), eq. 6.20.
+Source: Iannazzo, Calcolo 40, 2003; Higham, Functions of Matrices (2008), eq. 6.20.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Iannazzo:
 
     Notes
     -----
-    One inverse and two products a step; no scaling, so that it needs about log2 of the square root of the condition
+    One inverse and three products a step; no scaling, so that it needs about log2 of the square root of the condition
     number steps before it converges quadratically.
 
     References

@@ -37,7 +37,8 @@ class Newton:
     Notes
     -----
     One inverse a step, and one product for its residual.  At most 9 steps for condition numbers to 1e16 with the
-    scaling of Byers and Xu.  Backward stable for every scaling but "none".  A singular matrix has no inverse: the call
+    scaling of Byers and Xu.  Backward stable for every scaling but "none", on structured matrices too because the polar
+    functions rotate them first.  A singular matrix has no inverse: the call
     ends as ``Status.SINGULAR``, and with fixed steps in NaN.
 
     References
@@ -67,6 +68,11 @@ class Newton:
         """Whether a bound on the smallest singular value should be estimated."""
         return self.scaling == "byers-xu" and self.lower is None
 
+    @property
+    def follows_lower(self) -> bool:
+        """Whether mu follows from the bound alone."""
+        return self.scaling == "byers-xu"
+
     def next(self, view: ResidualView) -> Update:
         """Choose mu and return h."""
         mu = self._factor(view)
@@ -76,7 +82,7 @@ class Newton:
         if self.scaling == "none":
             return 1.0
         if self.scaling == "byers-xu":
-            return _byers_xu(self.lower or view.lower or view.eps / 2, view.step)
+            return _byers_xu(float(self.lower or view.lower or view.eps / 2), view.step)
         return view.newton_scaling(self.scaling)
 
 

@@ -82,6 +82,8 @@ class PolarExpress:
     cushion: float | None = None
     safety: float | None = None
 
+    follows_lower = True
+
     def __post_init__(self) -> None:
         lower, cushion, safety = self.lower, self.cushion, self.safety
         require(self.degree in DEGREES, "degree", f"one of {DEGREES} (in X)", self.degree)
@@ -110,7 +112,7 @@ class PolarExpress:
 
     def _design(self, view: ResidualView) -> Polynomial:
         accurate = view.lower is not None
-        lower = self.lower or view.lower or DEFAULT_LOWER
+        lower = float(self.lower or view.lower or DEFAULT_LOWER)  # a NumPy scalar would promote float32
         cushion = self.cushion if self.cushion is not None else ACCURATE_CUSHION if accurate else CUSHION
         # A quintic overflows from about 1 + 2 lower^2 on (theory/polar_express.py); the rounding of norms and products
         # of large matrices of one sign reaches many eps above 1.

@@ -30,7 +30,8 @@ class PrismNewton:
 
     Notes
     -----
-    One inverse a step, the products of Newton's iteration, and three thin ones (four for polar and sign).  Singular matrices as for Newton.
+    One inverse a step, the products of Newton's iteration, and three thin ones (four for polar and sign).
+    Singular matrices as for Newton.
 
     References
     ----------

@@ -51,6 +51,8 @@ class Qdwh:
 
     lower: float | None = None
 
+    follows_lower = True
+
     def __post_init__(self) -> None:
         lower = self.lower
         require(lower is None or (isinstance(lower, Real) and 0 < lower <= 1), "lower", "a number in (0, 1]", lower)

@@ -48,6 +48,8 @@ class Zolotarev:
     lower: float | None = None
     terms: int | None = None
 
+    follows_lower = True
+
     def __post_init__(self) -> None:
         lower, terms = self.lower, self.terms
         require(lower is None or (isinstance(lower, Real) and 0 < lower <= 1), "lower", "a number in (0, 1]", lower)

@@ -1,16 +1,16 @@
-"""The bare problems of square matrices, what their states must be on a chosen spectrum, and how much rounding is allowed.
+"""The bare problems of square matrices, their states on a chosen spectrum, and how much rounding is allowed.
 
-Every problem moves M = I - R, whose eigenvalues are m = sigma^p, by F(m) = m h(1 - m)^p.  An error D of M, written in the
-eigenvectors V of A, goes on as the divided differences of F times its elements, exactly to first order; what a step adds
-is u times the norms of the factors that it multiplies, and V^-1 E V is at most cond(V) ||E||:
+Every problem moves M = I - R, whose eigenvalues are m = sigma^p, by F(m) = m h(1 - m)^p. An error D of M, written in
+the eigenvectors V of A, goes on as the divided differences of F times its elements, exactly to first order; what a
+step adds is u times the norms of the factors that it multiplies, and V^-1 E V is at most cond(V) ||E||:
 
 * sign: M = X^2, X' = X H; 2 ||X H|| times the rounding of X H, and the rounding of X^2 in what H was formed of
 * sqrt: M = Z Y, Y' = Y H, Z' = H Z; the same with the products of norms ||Z|| ||Y||
 * invroot: M' = H^p M; p ||H||^(p - 1) ||M|| times the rounding of H, and that of p + 1 products
 * inv: M = A X, X' = X H; ||A|| ||X|| times the rounding of H
 
-The rounding of H is u times the sum of (2 i + 1) |c_i| ||S||^i for a polynomial in S, and w ||(M + s)^-1|| cond(M + s) for
-a partial fraction.
+The rounding of H is u times the sum of (2 i + 1) |c_i| ||S||^i for a polynomial in S, and w ||(M + s)^-1|| cond(M +
+s) for a partial fraction.
 """
 
 from __future__ import annotations

@@ -80,6 +80,8 @@ def values_of(case, library, ops, start, eps, step):
 @pytest.mark.parametrize("library_name", ["numpy", "array_api_strict", "torch", "jax", "cupy"])
 @pytest.mark.parametrize("case", CASES, ids=[c.name for c in CASES])
 def test_one_step_is_the_scalar_map(case, library_name):
+    if library_name != "numpy" and case.problem == "invroot" and case.p != 3:
+        pytest.skip("other libraries do the same for every p")
     library = library_called(library_name)
     for dtype in DTYPES if library_name == "numpy" else SMALL:
         eps = float(np.finfo(dtype).eps)
@@ -136,7 +138,7 @@ def test_one_step_is_the_scalar_map(case, library_name):
                 )
                 assert (
                     np.median(allowed / np.maximum(np.abs(expected), size))
-                    <= 3000 * eps * case.p + 4 * END * case.form.is_fitted
+                    <= 3000 * eps * case.p + 4 * END * case.p * case.form.is_fitted
                 )
 
 

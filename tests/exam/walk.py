@@ -5,11 +5,11 @@ u = eps/2 in every operand, so that its error is u times a small number times th
 (2 i + 1) |c_i| |s|^i x over the coefficients of h in the basis it is evaluated in; and it carries an old error e on as
 |p'(x)| e, where p(x) = x h(1 - x^2).  For matrices of size n norms of rounding errors bring a factor of about sqrt(n).
 
-A rational h is applied term by term, and each term w x/(x^2 + s) has its own gain.  With g = x^2 between g_n and g_1:
-Cholesky of G + s I (s >= 1/100) and two solves have the backward error 3 u (g_1 + s), which (G + s I)^-1 X turns into w x/(g + s) (g_1 +
-s)/(g_n + s).  QR of [X; sqrt(s) I] has the backward error u x_1 in X, which the slope of the term carries on, and its Q
-is orthonormal to u, which 1/sqrt(s) multiplies: w / sqrt(s).  An inverse (s = 0), from two triangular factors
-and their product, is off by 3 u x_1/x_n^2.
+A rational h is applied term by term, and each term w x/(x^2 + s) has its own gain. With g = x^2 between g_n and g_1:
+Cholesky of G + s I (s >= 1/100) and two solves have the backward error 3 u (g_1 + s), which (G + s I)^-1 X turns into
+w x/(g + s) (g_1 + s)/(g_n + s). QR of [X; sqrt(s) I] has the backward error u x_1 in X, which the slope of the term
+carries on, and its Q is orthonormal to u, which 1/sqrt(s) multiplies: w / sqrt(s). An inverse (s = 0), from two
+triangular factors and their product, is off by 3 u x_1/x_n^2.
 """
 
 from __future__ import annotations
@@ -336,10 +336,10 @@ def newton_error(
 ) -> np.ndarray:
     """How far rounding moves a Newton step by its scale mu and its parameter a, where they come from the spectrum.
 
-    e are errors of sigma, and u is the rounding of a product of matrices; of the inverse it is kappa u.  log mu is a mean of the log sigma, and the
-    next value moves with it by |(1 - a) mu x - a / (mu x)|, with a by |mu x - 1/(mu x)|.  The error of a is, as for
-    PRISM, that of f' over f''; there (1 - m)^2 / m is formed as M^-1 times the square, whose rounding has the size of the
-    largest value and is divided by the smallest m.
+    e are errors of sigma, and u is the rounding of a product of matrices; of the inverse it is kappa u. log mu is a
+    mean of the log sigma, and the next value moves with it by |(1 - a) mu x - a / (mu x)|, with a by |mu x - 1/(mu
+    x)|. The error of a is, as for PRISM, that of f' over f''; there (1 - m)^2 / m is formed as M^-1 times the square,
+    whose rounding has the size of the largest value and is divided by the smallest m.
     """
     condition = 1.0 if alone else float(np.max(sigmas) / np.min(sigmas))
     scaling = "frobenius" if form.fits_newton else form.options.get("scaling")

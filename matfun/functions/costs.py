@@ -1,0 +1,88 @@
+"""What a call will cost: seconds of the verbs that dominate it, measured once per library and dtype.
+
+``costs.json`` is written by ``python benchmarks/auto.py measure``; between its sizes times are interpolated in the
+logarithms, beyond them they grow with the cube of the size.  Only ratios matter, so that the figures of another machine
+of the same kind do.  Tall matrices: a verb on m x n costs m/n times what it does on n x n.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from itertools import pairwise
+from math import exp, log
+from typing import Any
+
+from matfun.ops import Array, Ops
+from matfun.polynomials.composition import stage_of
+from matfun.rules.polar_express import ACCURATE_CUSHION
+
+_table: dict[str, Any] = {}
+
+
+def seconds(ops: Ops, A: Array, verb: str, n: int) -> float:
+    """Seconds that a verb takes on an n x n matrix of the library and dtype of A.
+
+    Parameters
+    ----------
+    ops : Ops
+    A : array
+    verb : {"product", "gram", "svd", "eigh", "inverse", "qr", "cholesky", "schur", "step"}
+        "step" is what a step of a polynomial rule takes beyond its products.
+    n : int
+    """
+    if not _table:
+        _table.update(json.loads(files("matfun.functions").joinpath("costs.json").read_text())["seconds"])
+    library = _table.get(ops.library or "", _table["numpy"])
+    single = str(A.dtype).endswith(("float32", "complex64"))
+    points = sorted((int(size), t) for size, t in library["float32" if single else "float64"][verb].items())
+    return _interpolated(points, n)
+
+
+def _interpolated(points: list[tuple[int, float]], n: int) -> float:
+    if n <= points[0][0]:
+        return points[0][1]
+    for (a, s), (b, t) in pairwise(points):
+        if n <= b:
+            w = log(n / a) / log(b / a)
+            return float(exp((1 - w) * log(s) + w * log(t)))
+    size, t = points[-1]
+    return float(t * (n / size) ** 3)
+
+
+def polar_express_steps(lower: float, residual: float) -> int:
+    """Steps of accuracy-driven Polar Express from a lower bound to a residual."""
+    for step in range(64):
+        if 2 * stage_of(5, lower, ACCURATE_CUSHION, step).error <= residual:
+            return step + 1
+    return 64
+
+
+def polar_by_products(ops: Ops, A: Array, lower: float, residual: float) -> float:
+    """Seconds of Polar Express told its lower bound: a Gram matrix, its square and X h a step; one more look."""
+    m, n = max(A.shape[-2:]), min(A.shape[-2:])
+    tall = m / n
+    gram, product = seconds(ops, A, "gram", n), seconds(ops, A, "product", n)
+    step = tall * (gram + product) + gram + seconds(ops, A, "step", n)
+    return float(polar_express_steps(lower, residual) * step + tall * (gram + product))
+
+
+def polar_by_svd(ops: Ops, A: Array) -> float:
+    """Seconds of the SVD, of a QR factor first where A is tall, and of U V^H."""
+    m, n = max(A.shape[-2:]), min(A.shape[-2:])
+    tall = m / n
+    qr = seconds(ops, A, "qr", n) * tall + tall * seconds(ops, A, "product", n) if tall > 1.5 else 0.0
+    return float(seconds(ops, A, "svd", n) + qr + tall * seconds(ops, A, "product", n))
+
+
+def bound(ops: Ops, A: Array) -> float:
+    """Seconds of the estimate of the smallest singular value: a Gram matrix and its Cholesky factor."""
+    m, n = max(A.shape[-2:]), min(A.shape[-2:])
+    return float(m / n * seconds(ops, A, "gram", n) + seconds(ops, A, "cholesky", n))
+
+
+def general_by_newton(ops: Ops, A: Array, steps: int, products: int) -> float:
+    """Seconds of Newton's iteration: an inverse and some products a step."""
+    n = A.shape[-1]
+    step = seconds(ops, A, "inverse", n) + products * seconds(ops, A, "product", n) + seconds(ops, A, "step", n)
+    return steps * step
