@@ -84,12 +84,16 @@ class ResidualView:
 class Rule(Protocol):
     """Anything with a ``next``; pass it as ``method=``.
 
-    A rule may say more of itself by attributes or properties, all False by default: ``forms_square`` (its first step
-    needs the square of the Gram matrix anyway, which makes a tighter scaling free), ``needs_square`` (it inverts X:
-    tall matrices are reduced by QR first), ``follows_lower`` (its schedule follows from ``view.lower``, so that each matrix
-    of a stack has its own), ``wants_lower`` (that bound should be estimated for the polar factor),
-    ``hermitian_only``; and by a method ``largest(p, lower)``, where the inverse p-th root should have its largest
-    eigenvalue of M.
+    A rule may say more of itself by attributes or properties, all False by default:
+
+    * ``forms_square``: its first step needs the square of the Gram matrix anyway, which makes a tighter scaling free;
+    * ``needs_square``: it inverts X, so that tall matrices are reduced by QR first;
+    * ``follows_lower``: its schedule follows from ``view.lower``, so that each matrix of a stack has its own;
+    * ``wants_lower``: that bound should be estimated for the polar factor;
+    * ``increments``: on square roots it is Newton's iteration carried by its increments;
+    * ``hermitian_only``;
+
+    and by a method ``largest(p, lower)``: where the inverse p-th root should have its largest eigenvalue of M.
     """
 
     def next(self, view: ResidualView) -> Update:

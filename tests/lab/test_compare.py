@@ -92,11 +92,8 @@ def test_verdict_ranks_by_numbers(found):
     text = found.verdict()
     good = [m for m in found.methods if all(r.within for r in found.rows if r.method == m)]
     assert f"Accurate on both matrices: {', '.join(good)}." in text
-    medians = {
-        m: np.median([r.products for r in found.rows if r.method == m])
-        for m in good
-        if not any(r.factorisations for r in found.rows if r.method == m)
-    }
+    iterations = [m for m in good if not any(r.factorisations for r in found.rows if r.method == m)]
+    medians = {m: np.median([r.products for r in found.rows if r.method == m]) for m in iterations}
     assert len(medians) >= 3
     ranked = ", ".join(f"{m} {medians[m]:g}" for m in sorted(medians, key=medians.get))
     assert f"Matrix products, median, fewest first: {ranked}" in text
