@@ -143,7 +143,7 @@ class Ops:
     def scale(self, X: Array, c: Scalar) -> Array:
         """Return c X with a float or one scalar per matrix."""
         if isinstance(c, (int, float)):
-            return X * c
+            return X * float(c)  # a numpy.float64 is a float too, and would promote float32
         return X * self.xp.astype(c, X.dtype, copy=False)[..., None, None]
 
     def add_diagonal(self, X: Array, c: Scalar) -> Array:
@@ -258,7 +258,16 @@ class Ops:
 
     def eigh(self, S: Array) -> tuple[Array, Array]:
         """Eigenvalues and eigenvectors of a Hermitian matrix."""
-        values, vectors = self.xp.linalg.eigh(self.widen(S))
+        try:
+            values, vectors = self.xp.linalg.eigh(self.widen(S))
+        except np.linalg.LinAlgError:  # NaN somewhere in the stack: NaN for that matrix, the others as they are
+            good = self.all_finite(S)
+            values, vectors = self.xp.linalg.eigh(
+                self.select(good, self.widen(S), self.eye(S.shape[-1], S.shape[-1], self.widen(S)))
+            )
+            nan = float("nan")
+            values = self.xp.where(good[..., None], values, self.xp.full_like(values, nan))
+            vectors = self.select(good, vectors, self.xp.full_like(vectors, nan))
         return values, self._narrow(vectors, S)
 
     def qr(self, X: Array) -> tuple[Array, Array]:

@@ -50,13 +50,13 @@ class NumpyOps(Ops):
 
     def scale(self, X: Array, c: Any) -> Array:
         if isinstance(c, (int, float)):
-            return X * c
+            return X * float(c)  # a numpy.float64 is a float too, and would promote float32
         return X * np.asarray(c, dtype=X.dtype)[..., None, None]
 
     def add_diagonal(self, X: Array, c: Any) -> Array:
         Y = X.copy()
         diagonal = _diagonal(Y)
-        np.add(diagonal, c if isinstance(c, (int, float)) else np.asarray(c, dtype=X.dtype)[..., None], out=diagonal)
+        np.add(diagonal, float(c) if isinstance(c, (int, float)) else np.asarray(c, dtype=X.dtype)[..., None], out=diagonal)
         return Y
 
     def square(self, S: Array) -> Array:

@@ -131,6 +131,30 @@ class Sylvester:
         return self.ops.adjoint(self.solve(self.ops.adjoint(E)))
 
 
+def divided_differences(ops: Ops, A: Array, power: float) -> np.ndarray[Any, Any]:
+    """Largest |f[a, b]| over the eigenvalues of A, for f(z) = z^power: the spectral radius of the derivative of f at A.
+
+    Its norm where A is normal, less than its norm otherwise.  From eigenvalues on the host.
+    """
+    host = ops.as_host(A)
+    found = np.empty(host.shape[:-2])
+    for index in np.ndindex(found.shape):
+        try:
+            a = np.linalg.eigvals(host[index].astype(np.complex128))
+        except np.linalg.LinAlgError:
+            found[index] = np.inf
+            continue
+        with np.errstate(all="ignore"):
+            f, slope = a**power, np.abs(power * a ** (power - 1))
+            difference = a[:, None] - a[None, :]
+            quotient = np.abs((f[:, None] - f[None, :]) / difference)
+            near = np.abs(difference) <= 1e-8 * np.abs(a)[:, None]  # there the slope has more digits
+            near &= np.abs(f[:, None] - f[None, :]) <= 1e-4 * np.abs(f)[:, None]
+            quotient = np.where(near, slope[:, None], quotient)
+        found[index] = np.max(np.where(np.isnan(quotient), np.inf, quotient))
+    return found
+
+
 def error_of_root(ops: Ops, A: Array, R: Array, Z: Array) -> Scalar:
     """First-order bound on ||R - A^(1/2)||_F / ||R||_F for Hermitian R with the inverse Z.
 

@@ -10,7 +10,7 @@ from matfun.functions.certificate import plain
 from matfun.functions.failure import failed_members
 from matfun.functions.square_function import Setting
 from matfun.functions.square_run import SquareRun, merge
-from matfun.functions.square_scaling import scale_square
+from matfun.functions.square_scaling import hermitian_part, scale_square
 from matfun.ops import Array
 from matfun.result import Info, Status
 from matfun.rules.factorisations import Eigh
@@ -23,7 +23,7 @@ def by_eigenvalues(run: SquareRun, cutoff: float) -> tuple[tuple[Array, ...], In
         raise ValueError("A: expected Hermitian matrices because of pinv=, got one that is not")
     if not any(function.powers):
         raise ValueError(f"pinv: expected None for {function.name}, which has no value on a null space")
-    A = ops.hermitian_part(run.stand_in(run.A, run.finite))
+    A = hermitian_part(ops, run.stand_in(run.A, run.finite))
     scaled = scale_square(ops, A, 1.0)
     values, Q = ops.eigh(scaled.A)
     size = ops.xp.max(ops.xp.abs(values), axis=-1, keepdims=True)
@@ -33,7 +33,8 @@ def by_eigenvalues(run: SquareRun, cutoff: float) -> tuple[tuple[Array, ...], In
     raw = []
     for power in function.powers:
         f = ops.xp.where(kept, ops.xp.abs(ops.xp.where(kept, values, ones)) ** power, 0 * ones)
-        f = f * (ops.xp.sign(values) if power == -1 else ones)
+        odd = power == round(power) and round(power) % 2 == 1  # the others are for positive eigenvalues
+        f = f * (ops.xp.sign(values) if odd else ones)
         f = ops.xp.astype(f, Q.dtype)
         raw.append(ops.hermitian_part(ops.matmul(Q * f[..., None, :], ops.adjoint(Q))))
     # The certificate is that of the part that is kept, with the identity on the null space
@@ -43,6 +44,8 @@ def by_eigenvalues(run: SquareRun, cutoff: float) -> tuple[tuple[Array, ...], In
     proof, _ = run.certify(whole, tuple(X + rest for X in raw))
     result = tuple(scaled.back(ops, Y, p) for Y, p in zip(raw, function.powers, strict=True))
     status = np.full(run.finite.shape, Status.CONVERGED, dtype=object)
+    everywhere = np.ones_like(run.finite)
+    status = run.judge(status, proof, everywhere, run.representable(tuple(raw), result))
     definite = ~negative | (not function.needs_definite)
     result, status = run.mark_unsound(result, status, run.finite & definite, definite)
     zero = plain(np.zeros(run.finite.shape))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from matfun.functions.certificate import Kind
-from matfun.functions.condition import error_of_power, matrix_power, relative, two_norm
+from matfun.functions.condition import divided_differences, error_of_power, matrix_power, relative, two_norm
 from matfun.functions.inverse import Inverse
 from matfun.functions.square import solve
 from matfun.functions.square_function import Measured, Options, Setting, SquareFunction, Started
@@ -37,7 +37,7 @@ class InverseRoot(SquareFunction):
     problem = "invroot"
 
     def __init__(self, p: int, k: int = 1) -> None:
-        self.p, self.k = p, k
+        self.p, self.k, self.roundings = p, k, p + k
         self.powers = (-k / p, -1 / p)
         self.warm_power = -1 / p
         self.branch = p
@@ -90,7 +90,7 @@ class Powered(SquareFunction):
     name = "invrootm"
 
     def __init__(self, inner: SquareFunction, p: int, k: int) -> None:
-        self.inner, self.p, self.k = inner, p, k
+        self.inner, self.p, self.k, self.roundings = inner, p, k, p + k
         self.problem, self.needs_definite, self.branch = inner.problem, inner.needs_definite, inner.branch
         self.powers = (-k / p, -1 / p)
         self.warm_power = inner.warm_power
@@ -129,7 +129,11 @@ def measure_power(
     if setting.hermitian:
         error = ops.as_host(error_of_power(ops, A, X, p)) * k
     else:  # X^-p = A - A E to first order
+        # near the negative axis the difference quotients across it are larger than any derivative
+        across, across_root = (divided_differences(ops, A, -s) for s in (k / p, 1 / p))
+        condition = np.maximum(condition, relative(ops, ops.from_host(across, norm), A, power))
         of_root = relative(ops, norm / (p * smallest), A, X)
+        of_root = np.maximum(of_root, relative(ops, ops.from_host(across_root, norm), A, X))
         error = of_root * ops.as_host(ops.plain_norm_fro(ops.matmul(A, E)) / size_A) * k
     backward = ops.plain_norm_fro(E) / (size_X**p * size_A)
     distance = ops.as_host(smallest / ops.positive_or_one(two_norm(ops, A, rng)))

@@ -9,6 +9,7 @@ import numpy as np
 
 from matfun.functions.inputs import Input, check_count, check_matrix, check_rng, finite_members
 from matfun.functions.polar import polar
+from matfun.functions.square_scaling import hermitian_part
 from matfun.ops import Array, Ops
 from matfun.result import Status
 from matfun.rules.rule import Rule
@@ -95,7 +96,7 @@ def eigh_via_polar(
     given = _square(check_matrix(A, backend))
     ops = given.ops
     generator = np.random.default_rng(rng)
-    S = ops.hermitian_part(given.A)
+    S = hermitian_part(ops, given.A)
     if 0 in S.shape:
         return EighResult(*ops.eigh(S))
     members = [_sorted(ops, *_split(ops, S[(*i, ...)], method, leaf, generator)) for i in np.ndindex(S.shape[:-2])]

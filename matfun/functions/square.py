@@ -28,7 +28,7 @@ from matfun.functions.inputs import (
 )
 from matfun.functions.square_function import Options, Setting, SquareFunction
 from matfun.functions.square_run import SquareRun
-from matfun.functions.square_scaling import add_ridge, finish, scale_square, warm_start_of
+from matfun.functions.square_scaling import add_ridge, finish, hermitian_part, scale_square, warm_start_of
 from matfun.ops import Array
 from matfun.result import Certificate, History, Info, Status
 from matfun.rules.rule import Rule, rule_for
@@ -67,7 +67,8 @@ def solve(function: SquareFunction, A: Any, options: Options) -> tuple[tuple[Arr
         )
     finite = finite_members(given.ops, given.A, required=options.check_finite)
     run = SquareRun(function, given, options, finite)
-    values, info = run.solve(options.method) if options.pinv is None else by_eigenvalues(run, options.pinv)
+    with given.ops.quiet():
+        values, info = run.solve(options.method) if options.pinv is None else by_eigenvalues(run, options.pinv)
     if function.semidefinite:
         values, info = complete_semidefinite(run, values, info, name)
     bad = failed_members(info)
@@ -117,7 +118,7 @@ def _fixed(
     ops, hermitian = given.ops, bool(options.hermitian)
     A, ridge = add_ridge(ops, given.A, options.ridge, options.rng)
     if hermitian:
-        A = ops.hermitian_part(A)
+        A = hermitian_part(ops, A)
     scaled = scale_square(ops, A, function.largest(rule, None))
     initial = warm_start_of(options, given)
     if initial is not None:

@@ -118,6 +118,8 @@ class SquareFunction:
         f(c A) = c^power f(A) for each value.
     returned : tuple of int
         Which of the values the caller gets.
+    roundings : int
+        Multiplications that form the value from the iterate, whose rounding errors its error may contain.
     semidefinite : bool
         Whether a zero eigenvalue of a Hermitian matrix is no obstacle.
     warm_power : float
@@ -134,6 +136,7 @@ class SquareFunction:
     branch = 0
     warm_power = 0.0
     semidefinite = False
+    roundings = 0
 
     def start(self, setting: Setting) -> Started:
         """Return the problem and its first state."""

@@ -18,7 +18,7 @@ from matfun.functions.diagnose import distance_text, smallest_eigenvalues, spect
 from matfun.functions.failure import failed_members
 from matfun.functions.inputs import Input
 from matfun.functions.square_function import Options, Setting, SquareFunction
-from matfun.functions.square_scaling import add_ridge, scale_square, warm_start_of
+from matfun.functions.square_scaling import add_ridge, hermitian_part, scale_square, warm_start_of
 from matfun.functions.unitary import power_of_two_below, rounding_floor
 from matfun.ops import Array, Ops
 from matfun.polynomials.update import ExactRoot, Polynomial
@@ -54,6 +54,8 @@ class SquareRun:
         self.hermitian = hermitian if options.hermitian is None else np.full(finite.shape, options.hermitian)
         # with general members in a stack, Hermitian ones take the general road too unless all are Hermitian
         self.A, self.ridge = add_ridge(ops, A, options.ridge, self.rng)
+        if self.ridge is not None and not np.all(ops.as_host(ops.all_finite(self.A))):
+            raise ValueError(f"ridge: expected A + ridge max |lambda| I to be representable, got ridge={options.ridge}")
         n, eps = A.shape[-1], ops.eps(A.dtype)
         floor = rounding_floor(n, eps)
         residual = options.tol if options.tol is not None else max(eps**0.5 / 2, floor)
@@ -89,7 +91,7 @@ class SquareRun:
         name, rule = rule_for(chosen, function.problem)
         A = self.stand_in(self.A, members)
         if hermitian:
-            A = ops.hermitian_part(A)
+            A = hermitian_part(ops, A)
         elif getattr(rule, "hermitian_only", False):
             raise ValueError(f"A: expected Hermitian matrices for method {name!r}, got one that is not")
         definite = np.ones_like(self.finite)
@@ -101,7 +103,9 @@ class SquareRun:
         self.largest = function.largest(rule, lower)
         scaled = scale_square(ops, A, self.largest)
         lower = None if lower is None else lower * self.largest
+        exact = getattr(rule, "exact", False)  # needs no start
         initial = warm_start_of(self.options, self.given)
+        initial = None if exact else initial
         if initial is not None:
             initial = scaled.back(ops, initial, -function.warm_power)
         known_definite = hermitian and function.needs_definite
@@ -116,8 +120,7 @@ class SquareRun:
         branch = self._on_branch(setting, raw, outcome)
         values = tuple(scaled.back(ops, Y, p) for Y, p in zip(raw, function.powers, strict=True))
         sound = np.asarray(definite & members & self.finite)
-        wanted = [values[i] for i in function.returned]
-        representable = np.all([np.asarray(ops.as_host(ops.all_finite(Y))) for Y in wanted], axis=0)
+        representable = self.representable(raw, values)
         status = self._status(outcome, proof, branch, representable)
         values, status = self.mark_unsound(values, status, sound, definite)
         work = started.problem.work
@@ -154,6 +157,14 @@ class SquareRun:
         size = ops.as_host(ops.plain_norm_fro(inverse)).astype(np.float64)
         least = ops.eps(A.dtype) ** 2
         return power_of_two_below(np.where(np.isfinite(size), np.maximum(size**-2.0, least), least))
+
+    def representable(self, raw: tuple[Array, ...], values: tuple[Array, ...]) -> np.ndarray[Any, Any]:
+        """Whether no value has over- or underflowed as a whole in the scale of A."""
+        ops, good = self.given.ops, np.ones_like(self.finite)
+        for i in self.function.returned:
+            vanished = (ops.as_host(ops.max_abs(values[i])) == 0) & (ops.as_host(ops.max_abs(raw[i])) > 0)
+            good = good & np.asarray(ops.as_host(ops.all_finite(values[i])), dtype=bool) & ~vanished
+        return np.asarray(good)
 
     def certify(self, setting: Setting, values: tuple[Array, ...]) -> tuple[Certificate, Any]:
         """Recompute the errors from A, on a few random vectors or on all; and the distance of the spectrum."""
@@ -204,13 +215,8 @@ class SquareRun:
         branch: np.ndarray[Any, Any],
         representable: np.ndarray[Any, Any],
     ) -> np.ndarray[Any, Any]:
-        ends, eps = outcome.ends, self.goal.eps
-        condition, forward = (np.asarray(x, dtype=np.float64) for x in (proof.condition, proof.forward_error))
+        ends = outcome.ends
         reached = (ends == End.GOAL) | (ends == End.FLOOR)
-        n = self.A.shape[-1]
-        acceptable = CERTIFICATE_SLACK * np.maximum(
-            self.options.tol or 0.0, (ACCURACY + n**0.5) * eps * np.maximum(condition, 1.0)
-        )
         status = np.full(ends.shape, Status.STAGNATED, dtype=object)
         status[ends == End.MAX_STEPS] = Status.MAX_STEPS
         status[ends == End.NOT_FINITE] = Status.NOT_FINITE
@@ -220,6 +226,21 @@ class SquareRun:
         ):  # a factorisation breaks down on nothing else
             status[ends == End.NOT_FINITE] = Status.SINGULAR
         status[reached] = Status.CONVERGED
+        return self.judge(status, proof, branch, representable)
+
+    def judge(
+        self,
+        status: np.ndarray[Any, Any],
+        proof: Certificate,
+        branch: np.ndarray[Any, Any],
+        representable: np.ndarray[Any, Any],
+    ) -> np.ndarray[Any, Any]:
+        """What the certificate makes of the members that have converged."""
+        reached, eps, n = np.asarray(status == Status.CONVERGED), self.goal.eps, self.A.shape[-1]
+        condition, forward = (np.asarray(x, dtype=np.float64) for x in (proof.condition, proof.forward_error))
+        acceptable = CERTIFICATE_SLACK * np.maximum(
+            self.options.tol or 0.0, (ACCURACY + self.function.roundings + n**0.5) * eps * np.maximum(condition, 1.0)
+        )
         status[reached & ~(forward <= acceptable)] = Status.INACCURATE
         status[reached & ~(condition * eps < NO_DIGIT_LEFT)] = Status.ILL_CONDITIONED
         status[~np.isfinite(condition)] = Status.SINGULAR
@@ -283,6 +304,9 @@ def merge(ops: Ops, ours: Any, theirs: Any, take: np.ndarray[Any, Any]) -> tuple
     mask = ops.from_host(take, values[0], ops.xp.bool)
     merged = tuple(ops.select(mask, b, a) for a, b in zip(values, others, strict=True))
 
+    def on_device(a: Any, b: Any) -> Any:
+        return b if a is None else a if b is None else ops.xp.where(mask, b, a)
+
     def pick(a: Any, b: Any) -> Any:
         return None if a is None or b is None else plain(np.where(take, b, a))
 
@@ -298,6 +322,9 @@ def merge(ops: Ops, ours: Any, theirs: Any, take: np.ndarray[Any, Any]) -> tuple
         residual=pick(info.residual, other.residual),
         steps=pick(info.steps, other.steps),
         distance=pick(info.distance, other.distance),
+        lower=pick(info.lower, other.lower),
+        scale=on_device(info.scale, other.scale),
+        warm_start=on_device(info.warm_start, other.warm_start),
         products=info.products + other.products,
         thin_products=info.thin_products + other.thin_products,
     )

@@ -26,13 +26,23 @@ class ScaledSquare:
         """Y (norm 2^exponent)^power, in two halves so that neither over- nor underflows on its own."""
         if power == 0:
             return Y
-        half = self.divisor(ops) ** (power / 2)
+        xp, divisor = ops.xp, self.divisor(ops)
+        smallest = 4 * float(xp.finfo(divisor.dtype).smallest_normal) if hasattr(divisor, "dtype") else 0.0
+        normal = (divisor >= smallest) & xp.isfinite(divisor)
+        apart = self.norm ** (power / 2) * ops.power_of_two(self.exponent * (power / 2))  # where A is subnormal or huge
+        half = xp.where(normal, xp.where(normal, divisor, xp.ones_like(divisor)) ** (power / 2), apart)
         return ops.scale(ops.scale(Y, half), half)
 
     def divisor(self, ops: Ops) -> Scalar:
         """What A itself was divided by."""
         with ops.quiet():
             return self.norm * ops.power_of_two(self.exponent)
+
+
+def hermitian_part(ops: Ops, A: Array) -> Array:
+    """(A + A^H) / 2 without over- or underflow on the way."""
+    prescaled, exponent = ops.prescale(A)
+    return ops.times_power_of_two(ops.hermitian_part(prescaled), exponent)
 
 
 def scale_square(ops: Ops, A: Array, largest: Any = 1.0) -> ScaledSquare:
@@ -61,6 +71,8 @@ def warm_start_of(options: Options, given: Input) -> Array | None:
         raise ValueError(f"initial: expected an array of the shape of A, {tuple(given.A.shape)}, got {shape}")
     if type(X) is not type(given.A):
         raise TypeError(f"initial: expected an array of the library of A, got {type(X).__name__}")
+    if given.ops.is_complex(X) and not given.ops.is_complex(given.A):
+        raise TypeError(f"initial: expected a real array because A is real, got {X.dtype}")
     return given.ops.xp.astype(X, given.A.dtype)
 
 
@@ -68,8 +80,9 @@ def add_ridge(ops: Ops, A: Array, ridge: float, rng: Any) -> tuple[Array, Scalar
     """A + ridge max |lambda| I, and what was added."""
     if ridge == 0:
         return A, None
-    shift = largest_eigenvalue(ops, A, np.random.default_rng(0 if rng is None else rng)) * ridge
-    return ops.add_diagonal(A, shift), shift
+    with ops.quiet():
+        shift = largest_eigenvalue(ops, A, np.random.default_rng(0 if rng is None else rng)) * ridge
+        return ops.add_diagonal(A, shift), shift
 
 
 def finish(

@@ -41,6 +41,7 @@ class Eigh:
     """
 
     hermitian_only = True
+    exact = True
 
     def next(self, view: ResidualView) -> Update:
         """Return the exact function first, Newton-Schulz after."""
@@ -67,6 +68,8 @@ class Schur:
     True
     """
 
+    exact = True
+
     def next(self, view: ResidualView) -> Update:
         """Return the exact function first, Newton-Schulz after."""
         return _exact_then_polish(view, "schur")
@@ -92,6 +95,8 @@ class Lu:
     array([[0.25 , 0.   ],
            [0.   , 0.125]])
     """
+
+    exact = True
 
     def next(self, view: ResidualView) -> Update:
         """Return the exact function first, Newton-Schulz after."""

