@@ -190,6 +190,8 @@ def check(largest: int) -> None:
                 times[method].append(time.perf_counter() - start)
         shortest = {m: min(t) for m, t in times.items()}
         named = {m: t for m, t in shortest.items() if m != "auto"}
+        if not named or "auto" not in shortest:
+            continue
         best = min(named, key=lambda m: named[m])
         result = run("auto")
         took = result.info.method if name == "polar" else result[1].method
@@ -219,6 +221,7 @@ def check(largest: int) -> None:
             f"{named[best] * 1e3:.2f}",
             f"{ratio:.2f}",
         )
+        write("auto", rows)
     console.print(table)
     worst = max(rows, key=lambda r: r["ratio"])
     within = sum(r["ratio"] <= 1.1 for r in rows)

@@ -56,7 +56,9 @@ class NumpyOps(Ops):
     def add_diagonal(self, X: Array, c: Any) -> Array:
         Y = X.copy()
         diagonal = _diagonal(Y)
-        np.add(diagonal, float(c) if isinstance(c, (int, float)) else np.asarray(c, dtype=X.dtype)[..., None], out=diagonal)
+        np.add(
+            diagonal, float(c) if isinstance(c, (int, float)) else np.asarray(c, dtype=X.dtype)[..., None], out=diagonal
+        )
         return Y
 
     def square(self, S: Array) -> Array:
