@@ -51,7 +51,7 @@ def by_eigenvalues(run: SquareRun, cutoff: float) -> tuple[tuple[Array, ...], In
     zero = plain(np.zeros(run.finite.shape))
     info = Info(
         plain(status),
-        "lu" if function.problem == "inv" else "eigh",
+        "eigh",
         ops.name,
         plain(np.ones(run.finite.shape, dtype=int)),
         1,

@@ -148,7 +148,7 @@ class SquareRun:
         lambda_min >= 1 / ||L^-1||_F^2 with the Cholesky factor L: two thirds of n^3 flops.
         """
         function, ops = self.function, self.given.ops
-        if not (hermitian and function.needs_definite) or isinstance(getattr(rule, "factorisation", None), str):
+        if not (hermitian and function.needs_definite) or getattr(rule, "exact", False):
             return None
         unit = scale_square(ops, A, 1.0).A
         n = A.shape[-1]
@@ -197,7 +197,8 @@ class SquareRun:
     def _doubtful(self, outcome: Outcome) -> bool:
         """A polynomial with a zero in the range of M, or one on a spectrum that is not known to be real."""
         g = np.linspace(0.0, 1.0, 257)[1:] * np.max(self.largest)
-        for h in outcome.history.updates:
+        before_polish = len(outcome.history.residuals) - 1  # from a residual of sqrt(eps) no step changes the branch
+        for h in outcome.history.updates[:before_polish]:
             if isinstance(h, Polynomial):
                 if not self.hermitian.all():
                     return True
@@ -221,10 +222,8 @@ class SquareRun:
         status[ends == End.MAX_STEPS] = Status.MAX_STEPS
         status[ends == End.NOT_FINITE] = Status.NOT_FINITE
         status[ends == End.NULL_SPACE] = Status.SINGULAR
-        if any(
-            isinstance(h, ExactRoot) for h in outcome.history.updates
-        ):  # a factorisation breaks down on nothing else
-            status[ends == End.NOT_FINITE] = Status.SINGULAR
+        if any(isinstance(h, ExactRoot) for h in outcome.history.updates):
+            status[ends == End.NOT_FINITE] = Status.SINGULAR  # a factorisation breaks down on nothing else
         status[reached] = Status.CONVERGED
         return self.judge(status, proof, branch, representable)
 
