@@ -4,17 +4,26 @@ With $\alpha = 1/p$ the [l/m] approximant is the quotient of ${}_2F_1(-l, \alpha
 ${}_2F_1(-m, -\alpha - l; 1 - \alpha; g)$, normalised to 1 at g = 1: the classical pair in r (Kenney and Laub 1991)
 with its argument reflected.  As $(1 - r)^{-\alpha}$ is a Stieltjes function, for
 l >= m - 1 all poles are simple and at g < 0, and all residues positive, so nothing cancels.
+
+The poles are g = -(1 - x)/(1 + x) for the nodes x of Gauss's rule of m points for the weight
+$(1 - x)^{-\alpha} (1 + x)^{\alpha + l - m}$: with $\tau = (1 + x)/2$ in it, $(1 - r)^{-\alpha}$ less its first
+l - m + 1 Taylor terms is $r^{l-m+1}$ times the integral of $1/(1 - r \tau)$, to which Gauss's rule is the [m-1/m]
+approximant (Baker and Graves-Morris, Padé Approximants, 1996, ch. 5).  The nodes are found in double precision, and
+the poles corrected by Newton's method in exact rational arithmetic.
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
+from scipy.special import roots_jacobi
+
 from matfun.host import host_constant
 from matfun.polynomials.update import PartialFractions
 
-DIGITS = 50
-"""Decimal digits of poles and residues before they are rounded to floats."""
+BITS = 120
+"""Relative accuracy of a pole, 2^-120: its weight, a quotient of two polynomials there, loses some of it."""
 
 
 def pade_inverse_root(p: int, numerator: int, denominator: int) -> PartialFractions:
@@ -40,7 +49,7 @@ def pade_inverse_root(p: int, numerator: int, denominator: int) -> PartialFracti
 
     Notes
     -----
-    It agrees with the Taylor series up to r^(l + m).  Remembered for every p, l, m.
+    It agrees with the Taylor series up to r^(l + m).  Remembered for every p, l, m.  Some milliseconds for m = 8, once.
 
     References
     ----------
@@ -71,22 +80,33 @@ def _expand(p: int, numerator: int, denominator: int) -> bool:
 
 
 def _partial_fractions(p: int, numerator: int, denominator: int) -> PartialFractions:
-    from mpmath import mp  # not needed to import the package
-
     alpha = Fraction(1, p)
     above = _hypergeometric(numerator, alpha - denominator, 1 + alpha)
     below = _hypergeometric(denominator, -alpha - numerator, 1 - alpha)
-    polynomial = _quotient(above, below) if numerator >= denominator else [Fraction(0)]
+    constant, *higher = _quotient(above, below) if numerator >= denominator else [Fraction(0)]
 
-    context = mp.clone()  # its own precision: the global one belongs to the user, and to other threads
-    context.dps = DIGITS
-    P, Q = ([context.mpf(c.numerator) / c.denominator for c in f] for f in (above, below))
-    slope = [k * c for k, c in enumerate(Q)][1:]
-    poles = context.polyroots(Q[::-1], maxsteps=50 + 50 * denominator, extraprec=20 * DIGITS)
-    shifts = sorted(-context.re(g) for g in poles)
-    weights = [context.polyval(P[::-1], -s) / context.polyval(slope[::-1], -s) for s in shifts]
-    constant, *higher = map(float, polynomial)
-    return PartialFractions(constant, tuple(map(float, weights)), tuple(map(float, shifts)), tuple(higher))
+    slope = [k * c for k, c in enumerate(below)][1:]
+    with np.errstate(divide="ignore", invalid="ignore"):  # an unused 0/0 inside, where the exponents add up to -1
+        nodes, _ = roots_jacobi(denominator, -1 / p, 1 / p + numerator - denominator)
+    poles = [_root(below, slope, Fraction((x - 1) / (x + 1))) for x in map(float, reversed(nodes))]
+    weights = [float(_at(above, g) / _at(slope, g)) for g in poles]
+    return PartialFractions(float(constant), tuple(weights), tuple(float(-g) for g in poles), tuple(map(float, higher)))
+
+
+def _root(f: list[Fraction], slope: list[Fraction], x: Fraction) -> Fraction:
+    """Simple root of f near x by Newton's method, whose last correction, below 2^(-BITS/2), leaves about its square."""
+    correction = Fraction(1)
+    while abs(correction) > Fraction(1, 2 ** (BITS // 2)):
+        correction = Fraction(round(_at(f, x) / _at(slope, x) / x * 2**BITS), 2**BITS)
+        x *= 1 - correction
+    return x
+
+
+def _at(f: list[Fraction], x: Fraction) -> Fraction:
+    value = Fraction(0)
+    for c in reversed(f):
+        value = value * x + c
+    return value
 
 
 def _hypergeometric(n: int, b: Fraction, c: Fraction) -> list[Fraction]:
