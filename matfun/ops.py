@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from matfun.polynomials.evaluation import Scheme, choose
 from matfun.polynomials.minimise import argmin_on_interval, grid
 from matfun.polynomials.update import Polynomial, Scalar
 
@@ -207,25 +208,19 @@ class Ops:
 
         Notes
         -----
-        Paterson-Stockmeyer with the blocks I, S; cost as in ``Polynomial.symmetric_products``.
+        By the scheme that ``matfun.polynomials.evaluation`` chooses; cost as in ``Polynomial.symmetric_products``.
         """
         c, q = coefficients, len(coefficients) - 1
-        if q == 1:
-            return self.scale(S, c[1])
         if q == 2 and square is None:
             return self.add_matmul(S, S, S, alpha=c[2], beta=c[1])
-        if square is None:
+        if q > 1 and square is None:
             square = self.square(S) if hermitian else self.matmul(S, S)
-        block = q - 1 - (q - 1) % 2  # the highest even power below q: two or one coefficients stand above it
-        high = self.scale(S, c[block + 1])
-        if block + 2 == q:
-            high = high + self.scale(square, c[q])
-        while block > 0:
-            high = self.add_diagonal(high, c[block])
-            high = self.symm_matmul(square, high) if hermitian else self.matmul(square, high)
-            block -= 2
-            high = high + self.scale(S, c[block + 1])
-        return high
+        multiply = self.symm_matmul if hermitian else self.matmul
+        return self.evaluation_scheme(c).evaluate(S, square, self, multiply)
+
+    def evaluation_scheme(self, coefficients: tuple[Scalar, ...]) -> Scheme:
+        """Scheme by which ``polynomial`` forms h."""
+        return choose(coefficients)
 
     def polynomial_step(self, X: Array, S: Array, h: Polynomial, square: Array | None = None) -> Array:
         """X h(S) for a Hermitian S; the constant of h is applied to X itself.

@@ -138,11 +138,9 @@ def image_residual(polynomials: Sequence[Sequence[Number]], sigmas: Spectrum) ->
 
 
 def symmetric_products(q: int) -> int:
-    """Products that a polynomial of degree q in a Hermitian matrix takes (Paterson-Stockmeyer, blocks of 2).
+    r"""Products that a polynomial of degree q in a Hermitian matrix takes (Paterson-Stockmeyer).
 
-    q // 2 Horner steps in S^2, one product for S^2 itself, and one step less when q is even, because the
-    leading block is then a multiple of the identity.
+    Blocks of s: s - 1 products for $S^2, ..., S^s$, then one for each block below the leading one, of which there are
+    $\lceil q/s \rceil - 1$, since $c_q S^s$ joins the leading block where s divides q.  Of all s the least.
     """
-    if q < 2:
-        return 0
-    return 1 + (q // 2 - 1 if q % 2 == 0 else q // 2)
+    return min(s - 1 + (q + s - 1) // s - 1 for s in range(1, q + 1)) if q > 1 else 0

@@ -123,6 +123,7 @@ _INNER = [
     "positive_or_one",
     "exponent_limit",
     "hermitian_part",
+    "evaluation_scheme",
 ]
 
 

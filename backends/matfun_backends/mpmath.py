@@ -13,6 +13,7 @@ import numpy as np
 
 from matfun.ops import API_VERSION as API_VERSION
 from matfun.ops import Array, Ops
+from matfun.polynomials.evaluation import choose, degree_eight
 from matfun.polynomials.minimise import argmin_on_interval, grid
 
 
@@ -93,6 +94,11 @@ class MpmathOps(Ops):
 
     def power_of_two(self, exponent: Array) -> Any:  # noqa: ARG002
         return 1.0
+
+    def evaluation_scheme(self, coefficients: Any) -> Any:
+        scheme = choose(coefficients)
+        # the same choice as everywhere, its parameters to the working precision
+        return degree_eight([mpmath.mpf(c) for c in coefficients]) if scheme.parameters else scheme
 
     def argmin(self, coefficients: Any, lower: float, upper: float) -> Array:
         # in double precision: any coefficient near the minimiser is as good as the minimiser

@@ -14,6 +14,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from matfun.polynomials.evaluation import choose
+
 Scalar: TypeAlias = Any
 """A Python float, or a device array of shape (...) holding one value per matrix of a stack."""
 
@@ -50,9 +52,8 @@ class Polynomial:
 
     @property
     def symmetric_products(self) -> int:
-        """Products of Hermitian matrices that forming h takes (Paterson-Stockmeyer with S and S^2)."""
-        q = len(self.coefficients) - 1
-        return q // 2 + q % 2 if q > 1 else 0
+        """Products of Hermitian matrices that forming h takes, by the scheme that its coefficients get."""
+        return choose(self.coefficients).products
 
     def __call__(self, r: Any) -> Any:
         """Evaluate h at r, on anything that has ``+`` and ``*`` (Horner)."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from matfun.ops import Array
+from matfun.polynomials.evaluation import choose
 from matfun.polynomials.taylor import taylor_inverse_root
 from matfun.polynomials.update import ExactRoot, PartialFractions, Polynomial, Scalar, Update
 from matfun.problems.factorised import eigen_function
@@ -93,9 +94,9 @@ class PolarProblem(MatrixProblem):
             return PolarState(ops.matmul(U, Vh))
         if isinstance(h, PartialFractions):
             return PolarState(self._rational(self.settle(state).X, residual, h))
-        h, S, square = residual.operands(h)
+        X, h, S, square = residual.operands(h)
         self.work.products += 1 + h.symmetric_products - (square is not None and h.symmetric_products > 0)
-        return PolarState(ops.polynomial_step(state.X, S, h, square))
+        return PolarState(ops.polynomial_step(X, S, h, square))
 
     def _rational(self, X: Array, residual: PolarResidual, h: PartialFractions) -> Array:
         ops, (m, n) = self.ops, X.shape[-2:]
@@ -194,18 +195,28 @@ class PolarResidual(MatrixResidual):
         gram = self._one_minus
         return gram if self._divisor is None else self.problem.ops.scale(gram, self._divisor**-2)
 
-    def operands(self, h: Polynomial) -> tuple[Polynomial, Array, Array | None]:
-        """h, the matrix it is a polynomial in, and the square of that matrix if it is known."""
+    def operands(self, h: Polynomial) -> tuple[Array, Polynomial, Array, Array | None]:
+        """X, h, the matrix it is a polynomial in, and the square of that matrix if it is known."""
         if self._divisor is not None:
-            h, factor = h.in_basis("gram"), 1 / self._divisor
-            square, folded = factor * factor, []
-            for i, c in enumerate(h.coefficients):
-                factor = factor * square if i else factor  # no power that is not used: it might overflow
-                folded.append(c * factor)
-            return Polynomial(tuple(folded), "gram"), self._one_minus, self._gram_squared if h.degree > 1 else None
+            square = self._gram_squared if h.degree > 1 else None
+            return self._divided(self._divisor, h.in_basis("gram"), square)
         if h.basis == "gram":
-            return h, self._one_minus, None
-        return h, self.matrix, self._square
+            return self._X, h, self._one_minus, None
+        return self._X, h, self.matrix, self._square
+
+    def _divided(
+        self, divisor: Scalar, h: Polynomial, square: Array | None
+    ) -> tuple[Array, Polynomial, Array, Array | None]:
+        """Fold the pending division into h, or carry it out where that would cost h the scheme of its numbers."""
+        ops, factor = self.problem.ops, 1 / divisor
+        inverse, folded = factor * factor, []
+        if square is not None and choose(h.coefficients).parameters:
+            square = ops.scale(square, inverse * inverse)
+            return ops.scale(self._X, factor), h, ops.scale(self._one_minus, inverse), square
+        for i, c in enumerate(h.coefficients):
+            factor = factor * inverse if i else factor  # no power that is not used: it might overflow
+            folded.append(c * factor)
+        return self._X, Polynomial(tuple(folded), "gram"), self._one_minus, square
 
     def inverse(self) -> Array:
         """X^-1 of a square X; the adjoint of X G^-1."""
