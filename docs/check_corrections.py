@@ -221,6 +221,46 @@ def _newton_error(A: np.ndarray[Any, Any], inverse: Callable[[Any], Any], W: Any
     return float(np.linalg.norm(A - U @ H) / np.linalg.norm(A) / ((12 + n**0.5) * 2.0**-52))
 
 
+def safety_in_the_recursion() -> dict[str, Any]:
+    """Error after T steps of quintics from 1e-3 with safety 1.01, the recursion following it or not; without it."""
+    found: dict[str, Any] = {}
+    for name, cushion in (("plain", 0.0), ("cushioned", float(minimax.cushion_constant(5)))):
+        found[name] = {}
+        for steps in (5, 6, 7):
+            without = polar_express.composition(1e-3, steps, 5, cushion)
+            afterwards = [_stretch(s.coefficients, s.error, t + 1 == steps) for t, s in enumerate(without)]
+            inside = polar_express.polynomials(steps, lower=1e-3, cushion=cushion, safety=1.01, fixed_steps=steps)
+            with mp.workdps(40):
+                errors = {"safety 1": without[-1].error}
+                for key, chain in (("followed", inside), ("afterwards", afterwards)):
+                    low, high = mp.mpf(1e-3), mp.mpf(1)
+                    for c in chain:
+                        low, high = image(c, low, high)
+                    errors[key] = max(1 - low, high - 1)
+                found[name][f"{steps} steps"] = {key: float(value) for key, value in errors.items()}
+    return found
+
+
+def _stretch(coefficients: Any, error: Any, last: bool) -> list[Any]:
+    factor = mp.mpf("1.01") if error > polar_express.SAFETY_WHILE_ERROR_ABOVE and not last else mp.mpf(1)
+    return [c / factor ** (2 * i + 1) for i, c in enumerate(coefficients)]
+
+
+def degree_seventeen() -> dict[str, Any]:
+    """What rounding the coefficients of the last polynomial of degree 17 does to 1, in either basis."""
+    found = {}
+    for spread in (1e-2, 1e-3):
+        coefficients, _ = minimax.remez(mp.mpf(spread), 17, 60)
+        with mp.workdps(60):
+            exact = odd(coefficients, mp.mpf(1))
+            gram = sum(mp.mpf(float(c)) for c in coefficients)
+            found[f"spread {spread:g}"] = {
+                "gram": float(abs(gram - exact)),
+                "residual": float(abs(mp.mpf(float(exact)) - exact)),
+            }
+    return found
+
+
 PARTS: dict[str, Callable[[], Any]] = {
     "recentring": recentring,
     "regions": regions,
@@ -234,6 +274,8 @@ PARTS: dict[str, Callable[[], Any]] = {
     "zolotarev thresholds": zolotarev_thresholds,
     "newton identity": newton_identity,
     "newton inverses": newton_inverses,
+    "safety in the recursion": safety_in_the_recursion,
+    "degree 17": degree_seventeen,
 }
 """Every part of the JSON, by the name it has there."""
 

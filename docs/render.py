@@ -33,7 +33,7 @@ PROBLEMS = {
 }
 """Headings of the problems, and the functions that their methods serve."""
 
-COMMANDS = ("", "compare", "simulate", "methods", "info")
+COMMANDS = ("", "compare", "simulate", "design", "presets", "methods", "info")
 
 WIDTH = 86
 """Columns of the help texts of the command line."""

@@ -6,6 +6,9 @@ The classes of all registered rules are attributes too, ``matfun.PolarExpress`` 
 
 from typing import Any
 
+from matfun.functions.design import design
+from matfun.functions.design_on_spectrum import design_on_spectrum
+from matfun.functions.hermitian_function import hermitian_function
 from matfun.functions.inverse import invm
 from matfun.functions.inverse_root import invrootm
 from matfun.functions.methods import methods
@@ -16,6 +19,8 @@ from matfun.functions.simulate import Curve, simulate
 from matfun.functions.spectral import EighResult, SvdResult, eigh_via_polar, svd_via_polar
 from matfun.functions.square_root import invsqrtm, sqrtm, sqrtm_pair
 from matfun.lab.compare import Comparison, compare
+from matfun.polynomials.chebyshev import ChebyshevSeries, chebyshev
+from matfun.polynomials.measure import SpectralMeasure
 from matfun.polynomials.update import ExactRoot, PartialFractions, Polynomial
 from matfun.result import (
     Certificate,
@@ -27,12 +32,15 @@ from matfun.result import (
     SquareRootPair,
     Status,
 )
+from matfun.rules.published import preset, presets
 from matfun.rules.rule import ResidualView, Rule, registered, rule
+from matfun.rules.schedule import Schedule
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Certificate",
+    "ChebyshevSeries",
     "Comparison",
     "ConvergenceError",
     "ConvergenceWarning",
@@ -46,17 +54,25 @@ __all__ = [
     "Polynomial",
     "ResidualView",
     "Rule",
+    "Schedule",
+    "SpectralMeasure",
     "SquareRootPair",
     "Status",
     "SvdResult",
+    "chebyshev",
     "compare",
+    "design",
+    "design_on_spectrum",
     "eigh_via_polar",
+    "hermitian_function",
     "invm",
     "invrootm",
     "invsqrtm",
     "methods",
     "orthogonalize",
     "polar",
+    "preset",
+    "presets",
     "rule",
     "signm",
     "simulate",

@@ -3,14 +3,14 @@
 import json
 import subprocess
 import sys
-from itertools import islice, pairwise
+from itertools import islice, pairwise, repeat
 
 import numpy as np
 import pytest
 from mpmath import mp
 
-from matfun.polynomials.composition import CUSHION, EXACT_BELOW, apply_safety, compose, stage_of
-from matfun.polynomials.minimax import DEGREES, minimax_odd
+from matfun.polynomials.composition import CUSHION, EXACT_BELOW, compose, stage_of
+from matfun.polynomials.minimax import minimax
 from matfun.polynomials.minimise import argmin_on_interval, grid
 from matfun.polynomials.presets import POLAR_EXPRESS_PUBLISHED
 from matfun.polynomials.taylor import taylor_inverse_root
@@ -23,6 +23,9 @@ LOWERS = [float(v) for v in np.geomspace(1e-12, 0.9, 25)] + [0.99, 1 - 1e-3, 1 -
 
 STEPS = 12
 
+DEGREES = (3, 5)
+"""Those with closed forms; tests/test_remez.py has the others."""
+
 CUSHIONS = (0.0, express.CUSHION, 0.1)
 
 
@@ -31,7 +34,7 @@ CUSHIONS = (0.0, express.CUSHION, 0.1)
 @pytest.mark.parametrize("lower", LOWERS, ids=lambda v: f"{v:.9g}")
 def test_composition_agrees_with_fifty_digits(lower, degree, cushion):
     exact = express.composition(lower, STEPS, degree, cushion, 50)
-    for stage, found in zip(exact, islice(compose(lower, 1.0, degree, cushion), STEPS), strict=True):
+    for stage, found in zip(exact, islice(compose(lower, 1.0, repeat(degree), cushion), STEPS), strict=True):
         if stage.error < 1e-290:
             break
         for c, got in zip(stage.coefficients, found.coefficients, strict=True):
@@ -46,7 +49,9 @@ def test_composition_agrees_with_fifty_digits(lower, degree, cushion):
 def test_composition_from_another_upper_end(lower, degree):
     """Scaling: [l u, u] takes the first polynomial of [l, 1] with coefficients c_i / u^(2 i + 1), and the same rest."""
     upper = 1.7
-    for t, (a, b) in enumerate(zip(compose(lower, 1.0, degree), compose(lower * upper, upper, degree), strict=False)):
+    for t, (a, b) in enumerate(
+        zip(compose(lower, 1.0, repeat(degree, 6)), compose(lower * upper, upper, repeat(degree, 6)), strict=True)
+    ):
         stretch = upper if t == 0 else 1.0
         expected = [c / stretch ** (2 * i + 1) for i, c in enumerate(a.coefficients)]
         # 1 - l is known to 1e-16 only: the cost near l = 1
@@ -62,7 +67,7 @@ def test_one_interval_of_any_spread(degree, exponent):
     for spread in (10.0**-exponent, 1 - 10.0**-exponent):
         if not 0 < spread < 1:
             continue
-        coefficients, error = minimax_odd(degree, spread)
+        coefficients, error = minimax(degree, spread)
         exact, level = twin.remez(mp.mpf(spread), degree, 50)
         assert list(coefficients) == pytest.approx([float(c) for c in exact], rel=1e-13)
         assert abs(float(error / level - 1)) <= 1e-9 or float(level) < 1e-290
@@ -70,11 +75,11 @@ def test_one_interval_of_any_spread(degree, exponent):
 
 @pytest.mark.parametrize("degree", DEGREES)
 def test_ends_of_the_family(degree):
-    coefficients, error = minimax_odd(degree, 0.0)
+    coefficients, error = minimax(degree, 0.0)
     taylor = [float(c) for c in newton_schulz.taylor(degree)]
     assert error == 0
     assert list(coefficients) == pytest.approx(taylor, rel=1e-15)
-    coefficients, error = minimax_odd(degree, 1.0)
+    coefficients, error = minimax(degree, 1.0)
     assert error == pytest.approx(1.0, abs=1e-15)
     assert coefficients[0] == pytest.approx(2 * float(twin.start_slope(degree)) / 2 / 2, rel=1e-12)
 
@@ -83,7 +88,7 @@ def test_ends_of_the_family(degree):
 def test_it_equioscillates(degree):
     """Chebyshev's criterion, without a twin: q + 2 alternating extrema of equal size, ends included."""
     for spread in (0.3, 0.9, 0.999):
-        coefficients, error = minimax_odd(degree, spread)
+        coefficients, error = minimax(degree, spread)
         x = 1 + spread * np.cos(np.linspace(np.pi, 0, 200001))
         gap = 1 - sum(c * x ** (2 * i + 1) for i, c in enumerate(coefficients))
         turns = [i for i in range(1, x.size - 1) if (gap[i] - gap[i - 1]) * (gap[i + 1] - gap[i]) < 0]
@@ -101,14 +106,14 @@ def test_stages_are_remembered_and_end():
     assert stage_of(5, 1e-3, 0.0, 2) == stages[2]
     # a later step asked for first does not depend on the order
     late = stage_of(3, 1e-7, 0.05, 9)
-    assert late == list(islice(compose(1e-7, 1.0, 3, 0.05), 10))[9]
+    assert late == list(islice(compose(1e-7, 1.0, repeat(3), 0.05), 10))[9]
 
 
 @pytest.mark.parametrize("degree", DEGREES)
 @pytest.mark.parametrize("cushion", CUSHIONS)
 def test_images_of_the_intervals(degree, cushion):
     """Every stage maps [lower, upper] into the next interval, and reaches both ends of it."""
-    stages = list(islice(compose(1e-4, 1.0, degree, cushion), 8))
+    stages = list(islice(compose(1e-4, 1.0, repeat(degree), cushion), 8))
     for stage, following in pairwise(stages):
         ends = (stage.lower, stage.upper, 20001)
         x = np.concatenate([np.geomspace(*ends), np.linspace(*ends)])
@@ -122,29 +127,43 @@ def test_images_of_the_intervals(degree, cushion):
 def test_published_table_is_the_cushioned_composition():
     """The claim printed with the table, recomputed by the package and by the twin; row 7 lost digits in print."""
     assert pytest.approx(express.CUSHION, rel=1e-14) == CUSHION
-    rows = [stage.coefficients for stage in islice(compose(1e-3, 1.0, 5, CUSHION), 8)]
+    rows = [stage.coefficients for stage in islice(compose(1e-3, 1.0, repeat(5), CUSHION), 8)]
     exact = express.composition(1e-3, 8, 5, express.CUSHION)
     for t, (row, stage, printed) in enumerate(zip(rows, exact, POLAR_EXPRESS_PUBLISHED, strict=True)):
         assert list(row) == pytest.approx([float(c) for c in stage.coefficients], rel=1e-13)
         assert list(row) == pytest.approx(printed, rel=1e-10 if t == 6 else 1e-14)
     assert POLAR_EXPRESS_PUBLISHED == express.PUBLISHED
-    plain = next(compose(1e-3, 1.0, 5)).coefficients
+    plain = next(compose(1e-3, 1.0, repeat(5))).coefficients
     assert abs(plain[0] - POLAR_EXPRESS_PUBLISHED[0][0]) > 0.1
 
 
 def test_cushion_is_the_constant_it_says():
     assert pytest.approx(float(twin.cushion_constant(5)), rel=1e-14) == CUSHION
-    _, error = minimax_odd(5, (1 - CUSHION) / (1 + CUSHION))
+    _, error = minimax(5, (1 - CUSHION) / (1 + CUSHION))
     assert (1 - error) / (1 + error) == pytest.approx(0.1, rel=1e-13)
 
 
-def test_safety_stretches_the_argument():
-    c = (8.0, -23.0, 17.0)
-    x, s = 0.37, 1.01
-    safe = apply_safety(c, s)
-    assert sum(v * x ** (2 * i + 1) for i, v in enumerate(safe)) == pytest.approx(
-        sum(v * (x / s) ** (2 * i + 1) for i, v in enumerate(c)), rel=1e-15
-    )
+@pytest.mark.parametrize("safety", [1.01, 1.05])
+def test_safety_stretches_the_argument_and_the_recursion_follows(safety):
+    """p(x / s) while the error is above 1/4; the next interval is its image of the ends, for values up to s u too."""
+    stages = list(islice(compose(1e-3, 1.0, repeat(5), CUSHION, safety), 9))
+    for stage, following in pairwise(stages):
+        plain = stage.without_safety()
+        if stage.safety == 1:
+            assert plain.error <= 0.25
+            assert plain is stage
+            continue
+        assert stage.safety == safety
+        x = np.linspace(stage.lower, stage.upper * safety, 501)
+        assert [stage(v) for v in x] == pytest.approx([plain(v / safety) for v in x], rel=1e-12)
+        assert following.lower == pytest.approx(plain(stage.lower / safety), rel=1e-13)
+        assert following.upper == pytest.approx(1 + plain.error, rel=1e-14)
+        assert max(stage(v) for v in x) <= following.upper * (1 + 1e-14)
+    assert {stage.safety for stage in stages} == {1.0, safety}
+    # what it costs: the certified error after a few steps is a little larger, and the end is as good
+    unsafe = list(islice(compose(1e-3, 1.0, repeat(5), CUSHION), 9))
+    assert unsafe[5].error < stages[5].error < unsafe[4].error
+    assert stages[-1].error < EXACT_BELOW
 
 
 # ---- values and bases of updates ------------------------------------------------------------------

@@ -2,6 +2,8 @@ r"""Polar Express: the greedy composition of best odd approximations of 1.
 
 Map: with $\sigma \in [l_t, u_t]$, $p_t$ minimises $E = \max_{[l_t, u_t]} |1 - p|$ over odd p of degree
 $d = 2q + 1$ (minimax.py); then $l_{t+1} = p_t(l_t) = 1 - E_t$ and $u_{t+1} = 2 - l_{t+1} = 1 + E_t$.
+For the inverse p-th root, $\sigma = m^{1/p}$, odd p are replaced by $\sigma h(\sigma^p)$, h of degree q; the theorem
+holds there too (composition.py).  What follows is for p = 2.
 
 Proved
 ------
@@ -19,10 +21,10 @@ Proved
 Cushion.  With ``cushion`` c the polynomial is fitted on $[\max(l, cu), u]$; where that changes anything p
 is multiplied by $2/(p(l) + \max p)$, so that the image of $[l, u]$ is again centred at 1.  (Here max p is
 $1 + E$, the value at u for $d = 5$; for $d = 3$, $p(u) = 1 - E$ is not the maximum.)
-Safety.  $p_t(x/s)$, coefficients $c_i/s^{2i+1}$, without effect on the recursion, only while $E_t$ exceeds
+Safety.  $p_t(x/s)$, coefficients $c_i/s^{2i+1}$, only while $E_t$ exceeds
 ``SAFETY_WHILE_ERROR_ABOVE`` and not in the last of a fixed number of steps, here the option ``fixed_steps``.
-(In every step it would move the limit, to 0.999998 for $s = 1.01$.)  Where it ends, values have at most left
-$[l_t, u_t]$ downwards, since $p_t(x/s) \le \max p_t$ for $x \le s u_t$.
+(In every step it would move the limit, to 0.999998 for $s = 1.01$.)  It takes $[l_t, u_t]$ to $[p_t(l_t/s), 1 + E_t]$,
+from which the recursion goes on, and values up to $s u_t$ below $1 + E_t$ too.
 Cut-off.  Where $E_t < 2^{-53}$ the polynomials are those of Newton-Schulz; minimax ones differ from them by
 less than float64 can tell, and Newton-Schulz has the exact fixed point 1 that the limit needs.
 
@@ -38,16 +40,16 @@ from typing import Any, NamedTuple
 
 from mpmath import mp
 
-from theory import newton_schulz
+from theory.composition import taylor
 from theory.minimax import GUARD_DIGITS, cushion_constant, end_constant, minimax_odd, remez, start_slope
-from theory.scalar import Number, Spectrum, horner, image_residual, number, odd, on_spectrum, real_roots
+from theory.scalar import Number, Spectrum, horner, image_residual, number, on_spectrum, real_roots
 from theory.scalar import symmetric_products as horner_products
 
 __all__ = ["cushion_constant", "end_constant", "minimax_odd", "start_slope"]
 
 RULE = "polar-express"
 
-PROBLEMS = ("polar", "sign", "sqrt")
+PROBLEMS = ("polar", "sign", "sqrt", "invroot", "inv")
 
 CUSHION = 0.02407327424182761
 """The l at which the best quintic on [l, 1], scaled to maximum 1, is 1/10 at l; ``cushion_constant(5)``."""
@@ -63,8 +65,9 @@ OPTIONS: list[dict[str, Any]] = [
     {"degree": 5, "lower": 1e-3, "cushion": CUSHION, "safety": 1.01, "fixed_steps": 4},
     {"degree": 5, "lower": UNIT_ROUNDOFF, "cushion": 0.1, "safety": 1.01},
     {"degree": 3, "lower": UNIT_ROUNDOFF, "cushion": 0.1, "safety": 1.01},
+    {"degree": 9, "lower": 0.4, "cushion": 0.1, "safety": 1.0},
 ]
-"""Plain, cushioned, published, fixed steps, and the two that accuracy-driven runs in float64 take."""
+"""Plain, cushioned, published, fixed steps, the two that accuracy-driven runs in float64 take, and a high degree."""
 
 PUBLISHED = (
     (8.28721201814563, -23.595886519098837, 17.300387312530933),
@@ -102,10 +105,19 @@ class Stage(NamedTuple):
 
 
 @lru_cache(maxsize=128)
-def composition(lower: Number, steps: int, degree: int = 5, cushion: float = 0.0, dps: int = 60) -> tuple[Stage, ...]:
+def composition(
+    lower: Number,
+    steps: int,
+    degree: int = 5,
+    cushion: float = 0.0,
+    dps: int = 60,
+    safety: float = 1.0,
+    p: int = 2,
+) -> tuple[Stage, ...]:
     """Greedy composition started on [lower, 1], to ``dps`` digits, without cut-off.
 
-    The spread of an interval after the first is the error of the step before, carried as such.
+    The spread of an interval after the first is the error of the step before, carried as such; after a stretched
+    step it is that of the image.  Coefficients and errors are those without the stretch.
     """
     with mp.workdps(dps + GUARD_DIGITS):
         low, high = number(lower), mp.mpf(1)
@@ -114,32 +126,30 @@ def composition(lower: Number, steps: int, degree: int = 5, cushion: float = 0.0
         for _ in range(steps):
             if spread < EXHAUSTED:
                 centre = (low + high) / 2
-                coefficients = tuple(
-                    number(c) / centre ** (2 * i + 1) for i, c in enumerate(newton_schulz.taylor(degree))
-                )
-                error = _taylor_error(spread, degree)
+                limit = taylor(degree, p=p)
+                coefficients = tuple(number(c) / centre ** (p * i + 1) for i, c in enumerate(limit))
+                error = end_constant(degree, p=p) * spread ** (degree // 2 + 1)
             elif low >= cushion * high:
                 centre = (low + high) / 2
-                scaled, error = remez(spread, degree, dps + GUARD_DIGITS)
-                coefficients = tuple(c / centre ** (2 * i + 1) for i, c in enumerate(scaled))
+                scaled, error = remez(spread, degree, dps + GUARD_DIGITS, p=p)
+                coefficients = tuple(c / centre ** (p * i + 1) for i, c in enumerate(scaled))
             else:
-                fitted, error = minimax_odd(cushion * high, high, degree, dps + GUARD_DIGITS)
-                recentre = 2 / (odd(fitted, low) + 1 + error)
+                fitted, error = minimax_odd(cushion * high, high, degree, dps + GUARD_DIGITS, p=p)
+                recentre = 2 / (low * horner(fitted, low**p) + 1 + error)
                 coefficients = tuple(c * recentre for c in fitted)
-                error = 1 - odd(coefficients, low)
+                error = 1 - low * horner(coefficients, low**p)
             stages.append(Stage(coefficients, low, high, error))
-            low, high, spread = 1 - error, 1 + error, error
+            if safety > 1 and error > SAFETY_WHILE_ERROR_ABOVE:
+                low, high = low * horner(_stretched(coefficients, safety, p), low**p), 1 + error
+                spread = (high - low) / (high + low)
+            else:
+                low, high, spread = 1 - error, 1 + error, error
         return tuple(stages)
 
 
-def _taylor_error(spread: Number, degree: int) -> Number:
-    """Error of Newton-Schulz on [1 - spread, 1 + spread], from r' = r^(q+1) s(r), without cancellation."""
-    s = [number(c) for c in newton_schulz.recursion(degree)]
-    errors = []
-    for r in (spread * (2 - spread), -spread * (2 + spread)):
-        moved = r ** (degree // 2 + 1) * horner(s, r)
-        errors.append(abs(moved) / (1 + mp.sqrt(1 - moved)))
-    return max(errors)
+def _stretched(coefficients: tuple[Number, ...], safety: float, p: int) -> tuple[Number, ...]:
+    """Coefficients of f(x / safety)."""
+    return tuple(c / number(safety) ** (p * i + 1) for i, c in enumerate(coefficients))
 
 
 def polynomials(
@@ -150,35 +160,35 @@ def polynomials(
     cushion: float = 0.0,
     safety: float = 1.0,
     fixed_steps: int | None = None,
+    p: int = 2,
 ) -> list[tuple[Number, ...]]:
     """Gram-basis coefficients of each step, 60 digits, with safety factor and cut-off."""
-    stages = composition(lower, steps, degree, cushion)
+    stages = composition(lower, steps, degree, cushion, safety=safety, p=p)
     chosen: list[tuple[Number, ...]] = []
     with mp.workdps(75):
         for t, stage in enumerate(stages):
             if stage.error < CUT_OFF:
-                chosen.append(tuple(number(c) for c in newton_schulz.taylor(degree)))
+                chosen.append(tuple(number(c) for c in taylor(degree, p=p)))
                 continue
             last = fixed_steps is not None and t == fixed_steps - 1
             safe = stage.error > SAFETY_WHILE_ERROR_ABOVE and not last
-            factor = number(safety if safe else 1.0)
-            chosen.append(tuple(c / factor ** (2 * i + 1) for i, c in enumerate(stage.coefficients)))
+            chosen.append(_stretched(stage.coefficients, safety, p) if safe else stage.coefficients)
     return chosen
 
 
 def next_spectrum(sigmas: Spectrum, step: int, **options: Any) -> Spectrum:
-    """Singular values after step number ``step``; options as in ``polynomials``."""
-    coefficients = polynomials(step + 1, **options)[step]
-    return on_spectrum(lambda values: [odd(coefficients, x) for x in values], sigmas)
+    """Values after step number ``step``; options as in ``polynomials``."""
+    coefficients, p = polynomials(step + 1, **options)[step], options.get("p", 2)
+    return on_spectrum(lambda values: [x * horner(coefficients, x**p) for x in values], sigmas)
 
 
 def price(step: int, **options: Any) -> dict[str, int]:  # noqa: ARG001
-    """Full-size products of one step."""
+    """Full-size products of one step of the polar problem."""
     return {"gram": 1, "symm": horner_products(options.get("degree", 5) // 2), "apply": 1, "thin": 0}
 
 
 def residual_bound(sigmas: Spectrum, steps: int, **options: Any) -> float | None:
-    """Bound by the image of the interval of the singular values; E (2 + E) for [lower, 1] (Thm 4.1)."""
+    """Bound by the image of the interval of the singular values (p = 2); E (2 + E) for [lower, 1] (Thm 4.1)."""
     return image_residual(polynomials(steps, **options), sigmas)
 
 
@@ -189,25 +199,26 @@ def region(**options: Any) -> tuple[float, float]:
     of $p_0$ ends the region; for even q $p_t$ rises beyond $u_t$ and the end is carried back from the
     repelling fixed point of the Newton-Schulz polynomial in which the composition ends.
     """
-    degree = options.get("degree", 5)
+    degree, p = options.get("degree", 5), options.get("p", 2)
     steps = max(2, options.get("fixed_steps") or 0)
     start = (options.get("lower", 1e-3), degree, options.get("cushion", 0.0))
-    while composition(start[0], steps, *start[1:])[-1].error > CUT_OFF:
+    safety = options.get("safety", 1.0)
+    while composition(start[0], steps, *start[1:], safety=safety, p=p)[-1].error > CUT_OFF:
         steps += 1
     *chain, last = polynomials(steps + 1, **options)
     with mp.workdps(75):
         if degree // 2 % 2:
-            return 0.0, float(mp.sqrt(real_roots(chain[0], mp.mpf(0), mp.mpf(9))[0]))
-        edge = mp.sqrt(real_roots([last[0] - 1, *last[1:]], mp.mpf(0), mp.mpf(9))[-1])
+            return 0.0, float(mp.root(real_roots(chain[0], mp.mpf(0), mp.mpf(9))[0], p))
+        edge = mp.root(real_roots([last[0] - 1, *last[1:]], mp.mpf(0), mp.mpf(9))[-1], p)
         for coefficients in reversed(chain):
-            edge = preimage(coefficients, edge)
+            edge = preimage(coefficients, edge, p)
         return 0.0, float(edge)
 
 
-def preimage(coefficients: tuple[Number, ...], value: Number) -> Number:
-    """Largest x with p(x) = value, on the last rising branch."""
-    spread_out = [mp.mpf(0)] * (2 * len(coefficients))
-    spread_out[1::2] = coefficients
+def preimage(coefficients: tuple[Number, ...], value: Number, p: int = 2) -> Number:
+    """Largest x with f(x) = value, on the last rising branch."""
+    spread_out = [mp.mpf(0)] * (p * (len(coefficients) - 1) + 2)
+    spread_out[1::p] = coefficients
     spread_out[0] = -value
     return real_roots(spread_out, mp.mpf(0), mp.mpf(3))[-1]
 

@@ -92,7 +92,7 @@ class SquareRun:
         A = self.stand_in(self.A, members)
         if hermitian:
             A = hermitian_part(ops, A)
-        elif getattr(rule, "hermitian_only", False):
+        elif function.problem in getattr(rule, "hermitian_only", ()):
             raise ValueError(f"A: expected Hermitian matrices for method {name!r}, got one that is not")
         definite = np.ones_like(self.finite)
         if hermitian and function.needs_definite:

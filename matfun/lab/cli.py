@@ -1,4 +1,4 @@
-"""The command line: ``matfun compare``, ``simulate``, ``methods`` and ``info``.
+"""The command line: ``matfun compare``, ``simulate``, ``design``, ``presets``, ``methods`` and ``info``.
 
 Results go to stdout, everything else to stderr.  Wrong input is one line on stderr and exit code 2.
 """
@@ -20,12 +20,21 @@ from rich.text import Text
 import matfun
 from matfun.lab import plots
 from matfun.lab.compare import Comparison, finite
-from matfun.lab.console import OneLine, check_choice, one_line_errors, progress_bar, save_figure, write_text
+from matfun.lab.console import (
+    OneLine,
+    check_choice,
+    number,
+    one_line_errors,
+    progress_bar,
+    save_figure,
+    write_text,
+)
 from matfun.lab.environment import devices, environment
 from matfun.lab.load import BACKENDS, DTYPES, convert, gallery_for, load, precision
 from matfun.lab.prices import describe, spent
 from matfun.lab.recorded import recorded
 from matfun.lab.report import layout, verdict
+from matfun.lab.schedule_report import coefficient_table, facts, preset_lines
 
 FIGURE = "matfun-compare.png"
 NO_MATPLOTLIB = 'no figure: matplotlib is missing; pip install "matfun[plot]"'
@@ -148,6 +157,72 @@ def simulate(
 
 
 @app.command()
+def design(
+    lower: Annotated[
+        str, typer.Option(help="Left end of the interval; 'widest' for the smallest that --steps and --target allow.")
+    ] = "1e-3",
+    upper: Annotated[float, typer.Option(help="Right end.")] = 1.0,
+    degree: Annotated[
+        list[int] | None,
+        typer.Option(help="3, 5, ..., 17, the same in every step; repeatable, then one for each step.  Default: 5."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Number of steps.  Default: 5.")] = None,
+    target: Annotated[
+        float | None, typer.Option(help="In place of --steps: the fewest products with an error of at most this.")
+    ] = None,
+    products: Annotated[
+        int | None, typer.Option(help="In place of --steps: the least error for at most so many products.")
+    ] = None,
+    dtype: Annotated[
+        str, typer.Option(help="Format whose rounding it has to stand; 'exact' for none.  See matfun.design.")
+    ] = "float64",
+    cushion: Annotated[float | None, typer.Option(help="Default: the least that the format needs.")] = None,
+    safety: Annotated[float | None, typer.Option(help="Default: the least that the format needs.")] = None,
+    p: Annotated[int, typer.Option(help="2: polar, sign, square roots; 1: inverse; else the inverse p-th root.")] = 2,
+    python: Annotated[bool, typer.Option("--python", help="Print Python source in place of the table.")] = False,
+    json_path: Annotated[
+        str | None, typer.Option("--json", metavar="PATH", help="Write everything as JSON; - for stdout.")
+    ] = None,
+    plot: Annotated[str | None, typer.Option(metavar="PATH", help="Draw the error and its equioscillation.")] = None,
+) -> None:
+    """Design the polynomials of an iteration: coefficients to 17 digits, their certified error and their price."""
+    with one_line_errors():
+        schedule = matfun.design(
+            None if lower == "widest" else number("--lower", lower),
+            upper,
+            (degree[0] if len(degree) == 1 else degree) if degree else None,
+            steps,
+            target,
+            products,
+            None if dtype == "exact" else dtype,
+            cushion,
+            safety,
+            p,
+        )
+        _show(schedule, python, json_path, plot)
+
+
+@app.command()
+def presets(
+    name: Annotated[str | None, typer.Argument(help="One of them.  Default: a line for each.")] = None,
+    python: Annotated[bool, typer.Option("--python", help="Print Python source in place of the table.")] = False,
+    json_path: Annotated[
+        str | None, typer.Option("--json", metavar="PATH", help="Write everything as JSON; - for stdout.")
+    ] = None,
+    plot: Annotated[str | None, typer.Option(metavar="PATH", help="Draw the error and its equioscillation.")] = None,
+) -> None:
+    """Published coefficient lists: what they are, their errors recomputed, the formats that carry them."""
+    with one_line_errors():
+        if name is None:
+            if python or json_path is not None or plot is not None:
+                raise ValueError("NAME: expected one where --python, --json or --plot is given")
+            for line in preset_lines():
+                Console(highlight=False).print(line, soft_wrap=True)
+            return
+        _show(matfun.preset(name, allow_defective=True), python, json_path, plot)
+
+
+@app.command()
 def methods() -> None:
     """List the methods: what they are, the price of a step, and whether they converge."""
     out = Console(highlight=False)
@@ -177,6 +252,21 @@ def info(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
     width = max(len(name) for name, _ in lines)
     for name, text in lines:
         typer.echo(f"{name:<{width}}  {text}")
+
+
+def _show(schedule: matfun.Schedule, python: bool, json_path: str | None, plot: str | None) -> None:
+    out = Console(stderr=json_path == "-", highlight=False)
+    if json_path is not None:
+        write_text(json_path, schedule.to_json())
+    if python:
+        out.print(schedule.to_python(), markup=False, soft_wrap=True)
+    else:
+        out.print(coefficient_table(schedule))
+        out.print()
+        for sentence in facts(schedule):
+            out.print(sentence, markup=False, soft_wrap=True)
+    if plot is not None:
+        save_figure(matfun.Schedule.plot, schedule, plot, out)
 
 
 def main() -> None:

@@ -55,6 +55,14 @@ def check_choice(option: str, value: str | None, choices: tuple[str, ...]) -> No
         raise ValueError(f"{option}: expected one of {', '.join(choices)}, got {value!r}")
 
 
+def number(option: str, text: str) -> float:
+    """Read a number, or say which option has none."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{option}: expected a number, got {text!r}") from None
+
+
 @contextmanager
 def progress_bar() -> Iterator[Any]:
     """A bar on stderr, and nothing where stderr is not a terminal."""

@@ -41,7 +41,7 @@ STYLE = {
 
 
 @contextmanager
-def _matplotlib() -> Iterator[Any]:
+def style() -> Iterator[Any]:
     """Matplotlib's Figure class under the local style.
 
     Raises
@@ -94,7 +94,7 @@ def convergence(found: Comparison, ax: Any = None, *, matrices: Sequence[str] | 
         raise ValueError("matrices: none has a curve (stacks, completed null spaces and factorisations have none)")
     methods = [m for m in found.methods if any(r.method == m for name in chosen for r in curves[name])]
     looks = {m: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, m in enumerate(methods)}
-    with _matplotlib() as figure_class:
+    with style() as figure_class:
         if ax is not None:
             _panel(ax, curves[chosen[0]], looks)
             ax.set(xlabel=X_LABEL, ylabel=Y_LABEL)
@@ -209,7 +209,7 @@ def simulated(curve: matfun.Curve) -> Any:
     ModuleNotFoundError
         Saying how to install matplotlib.
     """
-    with _matplotlib() as figure_class:
+    with style() as figure_class:
         figure = figure_class(figsize=(6.5, 4.0), layout="constrained")
         ax = figure.subplots()
         for values, name, colour, marker in (
@@ -231,5 +231,5 @@ def save(figure: Any, path: str) -> None:
     figure : matplotlib Figure
     path : str
     """
-    with _matplotlib():
+    with style():
         figure.savefig(path)

@@ -40,7 +40,7 @@ class Eigh:
            [0., 3.]])
     """
 
-    hermitian_only = True
+    hermitian_only = ("sign", "sqrt", "invroot")
     exact = True
 
     def next(self, view: ResidualView) -> Update:

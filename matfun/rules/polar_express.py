@@ -1,6 +1,7 @@
 """Polar Express: at each step the minimax polynomial for the interval that the last step left.
 
-The start spectrum is taken to lie in [lower, 1]; values below grow too, only later.
+The start spectrum (sigma = m^(1/p) for an eigenvalue m of M = I - R) is taken to lie in [lower, 1]; values below grow
+too, only later.
 Optimality and rate: theory/polar_express.py.  Source: Amsel, Persson, Musco, Gower, arXiv 2505.16932.
 """
 
@@ -8,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
-from matfun.polynomials.composition import CUSHION, EXACT_BELOW, apply_safety, stage_of
+from matfun.host import host_constant
+from matfun.polynomials.composition import CUSHION, EXACT_BELOW, stage_of
 from matfun.polynomials.minimax import DEGREES
 from matfun.polynomials.presets import POLAR_EXPRESS_PUBLISHED
 from matfun.polynomials.taylor import taylor_inverse_root
@@ -17,7 +20,10 @@ from matfun.polynomials.update import Polynomial, Update
 from matfun.rules.rule import ResidualView, require, rule
 
 DEFAULT_LOWER = 1e-3
-"""Lower bound of the published table (arXiv 2505.16932), for runs of a fixed number of steps."""
+"""Lower bound of the published table (arXiv 2505.16932), for runs of a fixed number of steps.
+
+For the polar factor; an eigenvalue of M of 1e-6 for every p.
+"""
 
 ACCURATE_CUSHION = 0.1
 """Cushion of the paper's text (design for [u/10, u], arXiv 2505.16932, sec. 4.4), for accuracy-driven runs.
@@ -32,14 +38,11 @@ SAFETY = 1.01
 ROUNDING_ABOVE_1 = 1e5
 """Allowance, in eps, for how far above 1 rounding may put a scaled singular value: sums of 1e5 terms of one sign."""
 
-SAFETY_WHILE_ERROR_ABOVE = 0.25
-"""A safety factor in every step would shift the limit; below this error values above u stay in the basin of 1."""
-
 RESIDUAL_BASIS_BELOW = 1e-2
 """Error from which on the residual is small enough that its own basis is the more accurate one."""
 
 
-@rule("polar-express", problems=("polar", "sign", "sqrt"))
+@rule("polar-express", problems=("polar", "sign", "sqrt", "invroot", "inv"))
 @dataclass(frozen=True)
 class PolarExpress:
     r"""Greedy minimax composition, optimal among all compositions of the same degrees.
@@ -48,22 +51,25 @@ class PolarExpress:
     ----------
     lower : float, optional
         The smallest singular value of the scaled matrix that must reach 1.  Default: what the caller knows (the unit
-        roundoff in accuracy-driven calls), else 1e-3.  Too large a value costs steps, never correctness.
-    degree : {3, 5}
-        Degree in X.
+        roundoff in accuracy-driven calls), else 1e-3, for the p-th root 1e-3 to the power 2/p.  Too large a value
+        costs steps, never correctness.
+    degree : {3, 5, 7, ..., 17}
+        2 q + 1 for h of degree q in the residual; the degree in X of polar and sign.
     cushion : float, optional
         No polynomial is designed for an interval wider than [cushion u, u].  Default: 0.02407 as in the published
         table for a fixed number of steps, 0.1 in accuracy-driven runs; both keep the iteration backward stable.  0
         is the plain minimax composition, whose backward error can grow like eps / lower.
     safety : float, optional
         p(x / safety) is applied in place of p(x), while the interval is wide and except in the last of a fixed
-        number of steps, against values that rounding pushes above the interval.  Default: 1.01 where the format
-        needs it (float32 and 16 bit, and float64 for lower < 3e-6), else 1.
+        number of steps, against values that rounding pushes above the interval; the intervals after it are those
+        that it leaves.  Default: 1.01 where the format needs it (float32 and 16 bit, and float64 for lower < 3e-6),
+        else 1.
 
     Notes
     -----
-    2 or 3 products a step.  Small singular values grow by 2.6 (degree 3) or 4.26 (degree 5) a step, less with a cushion
-    (2.5 and 3.9).
+    2 or 3 products a step of the polar factor for degree 3 and 5.  Small singular values grow by 2.6 or 4.26 a step,
+    less with a cushion (2.5 and 3.9).  Inverse p-th roots of Hermitian matrices only: the steep polynomials, to the
+    power p, amplify what is not normal.
 
     References
     ----------
@@ -83,6 +89,7 @@ class PolarExpress:
     safety: float | None = None
 
     follows_lower = True
+    hermitian_only = ("invroot",)
 
     def __post_init__(self) -> None:
         lower, cushion, safety = self.lower, self.cushion, self.safety
@@ -105,28 +112,47 @@ class PolarExpress:
 
     def next(self, view: ResidualView) -> Update:
         """Return the minimax polynomial of this step; the Taylor polynomial once the interval has closed."""
-        key = (self, view.step, view.last, view.lower, view.eps)
-        if key not in _updates:
-            _updates[key] = self._design(view)
+        key = (self.lower, self.degree, self.cushion, self.safety, view.p, view.step, view.last, view.lower, view.eps)
+        _design(*key)
         return _updates[key]
 
-    def _design(self, view: ResidualView) -> Polynomial:
-        accurate = view.lower is not None
-        lower = float(self.lower or view.lower or DEFAULT_LOWER)  # a NumPy scalar would promote float32
-        cushion = self.cushion if self.cushion is not None else ACCURATE_CUSHION if accurate else CUSHION
-        # A quintic overflows from about 1 + 2 lower^2 on (theory/polar_express.py); the rounding of norms and products
-        # of large matrices of one sign reaches many eps above 1.
-        safety = self.safety or (SAFETY if 2 * lower**2 < ROUNDING_ABOVE_1 * view.eps else 1.0)
-        stage = stage_of(self.degree, lower, cushion, view.step)
-        if stage.error < EXACT_BELOW:
-            return Polynomial(taylor_inverse_root(view.p, (self.degree - 1) // 2))
-        safe = safety > 1 and stage.error > SAFETY_WHILE_ERROR_ABOVE and not view.last
-        h = Polynomial(apply_safety(stage.coefficients, safety) if safe else stage.coefficients, basis="gram")
-        return h.in_basis("residual") if accurate or stage.error < RESIDUAL_BASIS_BELOW else h
 
-
-_updates: dict[tuple[PolarExpress, int, bool, float | None, float], Polynomial] = {}
+_updates: dict[tuple[Any, ...], Polynomial] = {}
 """What every step of every schedule in use is: a call should not pay again for what depends on no matrix."""
+
+
+@host_constant
+def _design(
+    lower: float | None,
+    degree: int,
+    cushion: float | None,
+    safety: float | None,
+    p: int,
+    step: int,
+    last: bool,
+    told: float | None,
+    eps: float,
+) -> bool:
+    key = (lower, degree, cushion, safety, p, step, last, told, eps)
+    if key in _updates:
+        return True
+    accurate = told is not None
+    bound = float(lower or told or DEFAULT_LOWER ** (2 / p))  # a NumPy scalar would promote float32
+    if cushion is None:
+        cushion = ACCURATE_CUSHION if accurate else CUSHION
+    # A quintic overflows from about 1 + 2 lower^2 on (theory/polar_express.py); the rounding of norms and products
+    # of large matrices of one sign reaches many eps above 1.
+    safety = safety or (SAFETY if 2 * bound**2 < ROUNDING_ABOVE_1 * eps else 1.0)
+    stage = stage_of(degree, bound, cushion, step, safety, p)
+    stage = stage.without_safety() if last else stage
+    if stage.error < EXACT_BELOW:
+        h = Polynomial(taylor_inverse_root(p, degree // 2))
+    elif accurate or stage.error < RESIDUAL_BASIS_BELOW:
+        h = stage.in_residual()
+    else:
+        h = Polynomial(stage.coefficients, basis="gram")
+    _updates[key] = h
+    return True
 
 
 @rule("polar-express-published")

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import difflib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from matfun.host import host_constant
+from matfun.polynomials.presets import PRESETS
 from matfun.polynomials.update import Scalar, Update
 
 
@@ -91,9 +92,12 @@ class Rule(Protocol):
     * ``follows_lower``: its schedule follows from ``view.lower``, so that each matrix of a stack has its own;
     * ``wants_lower``: that bound should be estimated for the polar factor;
     * ``increments``: on square roots it is Newton's iteration carried by its increments;
-    * ``hermitian_only``; and ``exact``: its first step is a factorisation, which needs no ``initial``;
+    * ``exact``: its first step is a factorisation, which needs no ``initial``;
 
-    and by a method ``largest(p, lower)``: where the inverse p-th root should have its largest eigenvalue of M.
+    by ``hermitian_only``: names of the problems that it serves for Hermitian matrices only;
+
+    by a method ``largest(p, lower)``: where the inverse p-th root should have its largest eigenvalue of M;
+    and by an attribute ``name``, a str: what ``info.method`` says.
     """
 
     def next(self, view: ResidualView) -> Update:
@@ -193,20 +197,36 @@ def _make_named(method: str, problem: str) -> bool:
     key = (method, problem)
     if key not in _made:
         known = {name: entry for name, entry in registered().items() if problem in entry.problems}
-        if method not in known:
-            close = difflib.get_close_matches(method, known, n=3, cutoff=0.4)
-            hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-            raise ValueError(
-                f"method: no method for {problem} is called {method!r}; {hint}known are 'auto', "
-                f"{', '.join(map(repr, known))}"
-            )
-        _made[key] = known[method].make()
+        _made[key] = known[method].make() if method in known else _published(method, problem, ["auto", *known])
     return True
 
 
+def _published(method: str, problem: str, known: Sequence[str]) -> Rule:
+    """Schedule of that name, if a list is published under it."""
+    from matfun.rules import published  # which imports this file
+
+    lists = published.presets() if problem in published.PROBLEMS else []
+    if method not in lists:
+        names = [*known, *(name for name in lists if name not in known and not PRESETS[name].defect)]
+        raise ValueError(unknown_name("method", f"no method for {problem} is called {method!r}", method, names))
+    try:
+        return published.preset(method)
+    except ValueError as error:
+        raise ValueError(f"method: {error}") from None
+
+
+def unknown_name(argument: str, what: str, name: str, known: Iterable[str]) -> str:
+    """Message about a name that is not known, with the close ones first."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    return f"{argument}: {what}; {hint}known are {', '.join(map(repr, names))}"
+
+
 def name_of(made: Any) -> str:
-    """Return the registered name of a rule object, or the name of its class."""
-    return _name_of_class(type(made))
+    """Return the name that a rule object carries, the registered name of its class, or the name of that."""
+    own = getattr(made, "name", None)
+    return own if isinstance(own, str) else _name_of_class(type(made))
 
 
 @host_constant

@@ -256,7 +256,7 @@ def test_the_known_names_are_those_that_work(verb):
     known = re.findall(r"'([^']+)'", str(caught.value).split("known are")[1])
     assert known
     for name in known:
-        if name != "muon":  # which is known and does not converge
+        if name not in matfun.presets() or not matfun.preset(name).repeat:  # muon and its kind do not converge
             assert verb(EYE, method=name) is not None
 
 
@@ -340,7 +340,7 @@ def test_simulate_refuses_unknown_rules_as_polar_does():
     ("make", "argument", "values"),
     [
         (matfun.NewtonSchulz, "degree", (0, 1, 2, 4, 6, 11, -3, "5", None, 5.5, 5.0)),
-        (matfun.PolarExpress, "degree", (0, 1, 2, 4, 9, -3, "5", None, 5.5)),
+        (matfun.PolarExpress, "degree", (0, 1, 2, 4, 19, -3, "5", None, 5.5)),
         (matfun.PolarExpress, "lower", (0, 0.0, -1e-3, 1.5, float("nan"), float("inf"), "1e-3", 1e-3j)),
         (matfun.PolarExpress, "cushion", (-0.1, 1.0, 2, float("nan"), "0.1")),
         (matfun.PolarExpress, "safety", (0, 0.99, -1, float("nan"), "1.01")),

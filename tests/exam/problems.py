@@ -29,7 +29,7 @@ from matfun.problems.sign import SignProblem, SignState
 from matfun.problems.square_root import SquareRootProblem, SquareRootState
 from matfun.problems.square_root_increment import SquareRootIncrementProblem
 from matfun.rules.rule import ResidualView
-from tests.exam.walk import Form, coefficients_of, forms, on_host
+from tests.exam.walk import Form, coefficients_of, forms, on_host, schedules
 
 ROOTS = (1, 2, 3, 4, 5, 8)
 
@@ -53,12 +53,12 @@ class Case:
 
     @property
     def exact(self) -> bool:
-        return self.form.twin.RULE in ("eigh", "schur", "lu")
+        return self.form.rule_name in ("eigh", "schur", "lu")
 
     def options(self) -> dict[str, Any]:
         """Options of the twin for this p."""
-        name, options = self.form.twin.RULE, dict(self.form.options)
-        if name in ("newton-schulz", "prism", "pade", "eigh", "schur", "lu"):
+        name, options = self.form.rule_name, dict(self.form.options)
+        if name in ("newton-schulz", "prism", "polar-express", "pade", "eigh", "schur", "lu"):
             options["p"] = self.p
         if self.problem == "sqrt" and (name == "prism-newton" or options.get("scaling") in ("frobenius",)):
             options["of"] = 2
@@ -90,16 +90,16 @@ def _upper_of_prism(p: int, degree: int) -> float:
 
 
 def cases() -> list[Case]:
-    found = [Case(problem, 2, form) for problem in ("sign", "sqrt") for form in forms(problem)]
-    found += [Case("invroot", p, form) for p in ROOTS for form in forms("invroot") if serves(form, p)]
-    return found + [Case("inv", 1, form) for form in forms("inv")]
+    found = [Case(problem, 2, form) for problem in ("sign", "sqrt") for form in forms(problem) + schedules(2)]
+    found += [Case("invroot", p, form) for p in ROOTS for form in forms("invroot") + schedules(p) if serves(form, p)]
+    return found + [Case("inv", 1, form) for form in forms("inv") + schedules(1)]
 
 
 def serves(form: Form, p: int) -> bool:
     """Two forms of each rule for large p; Padé of 1/(1 - r) is the function itself, and so needs no more than one."""
-    if form.twin.RULE == "pade" and p == 1:
+    if form.rule_name == "pade" and p == 1:
         return form.options == {"numerator": 0, "denominator": 1}
-    small = form.twin.RULE not in ("pade", "newton-schulz", "prism") or "warm_start" not in form.options
+    small = form.rule_name not in ("pade", "newton-schulz", "prism") or "warm_start" not in form.options
     cheap = form.options.get("degree", 3) <= 5 and form.options.get("denominator", 1) <= 2
     return small and (p <= 4 or cheap)
 
@@ -110,7 +110,7 @@ CASES = cases()
 def begin(case: Case, ops: Any, A: Any, *, hermitian: bool, rng: Any = None, start: Any = None) -> tuple[Any, Any]:
     """The bare problem and its first state; ``start`` is X_0 of the inverse."""
     if case.problem == "sign":
-        if hermitian and case.form.twin.RULE == "eigh":
+        if hermitian and case.form.rule_name == "eigh":
             return PolarProblem(ops, rng), PolarState(A)
         return SignProblem(ops, rng), SignState(A)
     if case.problem == "inv":

@@ -258,7 +258,7 @@ def _compare_polar(method, name, options, dtype, shape, kind, library_name):
 @each_form
 def test_orthogonalize_follows_the_twin(form):
     """Fixed steps through the public function: the singular values themselves, from A / info.scale."""
-    if form.twin.RULE == "svd":
+    if form.rule_name == "svd":
         pytest.skip("one step of the SVD is the limit; see test_limit")
     if form.needs_diagonal:
         pytest.skip("this scale is a function of the singular values for diagonal matrices only")

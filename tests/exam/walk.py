@@ -26,6 +26,7 @@ import numpy as np
 import pytest
 from mpmath import mp
 
+import matfun
 import theory
 from matfun.ops import Ops
 from matfun.polynomials.update import ExactRoot, PartialFractions, Polynomial
@@ -35,6 +36,7 @@ from theory import newton as newton_twin
 from theory import prism as prism_twin
 from theory import prism_newton as prism_newton_twin
 from theory import prism_root, qdwh, rational, zolotarev
+from theory import schedule as schedule_twin
 
 EMPIRICAL_LAPACK = 4.0
 """Loss of orthogonality of LAPACK's singular vectors, in units of that of one product."""
@@ -62,6 +64,10 @@ class Form:
 
     def __hash__(self) -> int:
         return hash(self.name)
+
+    @property
+    def rule_name(self) -> str:
+        return getattr(self.twin, "RULE", "schedule")
 
     @property
     def fixed_steps(self) -> int | None:
@@ -141,7 +147,36 @@ def forms(problem: str = "polar") -> list[Form]:
     return found
 
 
-FORMS = forms()
+SCHEDULES = {
+    **{name: matfun.preset(name) for name in ("cubic5", "modded-nanogpt", "muon")},
+    "degree-7": matfun.design(degree=7, steps=4, lower=0.1, dtype=None),
+    "mixed": matfun.design(degree=(5, 3, 9), lower=0.2, dtype=None, cushion=0.1, safety=1.02),
+    "bfloat16": matfun.design(dtype=None, steps=6, cushion=0.1, safety=1.05),
+    "third-root": matfun.design(p=3, degree=(5, 3, 9), lower=0.3, dtype=None),
+    "fourth-root": matfun.design(p=4, degree=5, steps=5, lower=0.1, dtype=None),
+    "inverse": matfun.design(p=1, degree=7, steps=4, lower=1e-2, dtype=None),
+}
+"""Lists of polynomials: published ones, one of them repeated, and designs of every kind.
+
+Of high degree where the interval is narrow, since the exam asks for curves that rounding does not hide.
+"""
+
+
+def schedules(*powers: int) -> list[Form]:
+    """The lists for these p, as forms of one twin."""
+    return [
+        Form(
+            f"schedule-{name}",
+            schedule_twin,
+            {"coefficients": made.coefficients, "p": made.p, "repeat": made.repeat},
+            made,
+        )
+        for name, made in SCHEDULES.items()
+        if made.p in powers
+    ]
+
+
+FORMS = forms() + schedules(2)
 each_form = pytest.mark.parametrize("form", FORMS, ids=[f.name for f in FORMS])
 
 

@@ -18,7 +18,9 @@ SAFE = ["auto", "schur", "newton", "prism-newton", "halley", "pade", "iannazzo",
 """Square roots that converge for every matrix without eigenvalues on the closed negative axis."""
 SIGN = [name for name in matfun.methods("sign") if name != "eigh"]
 RATIONAL_SIGN = ["auto", "schur", "newton", "prism-newton", "halley", "pade"]
-ROOTS = [name for name in matfun.methods("invroot") if name != "eigh"]
+ROOTS = [
+    name for name in matfun.methods("invroot") if name not in ("eigh", "polar-express")
+]  # for Hermitian matrices only
 
 
 def limit(info, n):

@@ -63,7 +63,7 @@ def run(name, A, method="auto", **how):
 
 def matrix_for(method, seed=0, *, is_complex=False):
     """A matrix that the method is meant for."""
-    hermitian = method != "auto" and getattr(registered()[method].make(), "hermitian_only", False)
+    hermitian = method != "auto" and getattr(registered()[method].make(), "hermitian_only", ())
     if hermitian or method in ("polar-express", "chen-chow"):
         return definite(seed=seed, is_complex=is_complex)
     return general(seed=seed, is_complex=is_complex)

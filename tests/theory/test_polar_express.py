@@ -10,7 +10,7 @@ from mpmath import mp
 from theory import newton_schulz
 from theory import polar_express as twin
 from theory import polar_express_published as published
-from theory.scalar import image, odd, residual_norm
+from theory.scalar import image, number, odd, residual_norm
 
 TAYLOR = newton_schulz.taylor(5)
 
@@ -134,19 +134,23 @@ def test_composition_goes_on_below_the_cut_off() -> None:
 
 
 def test_safety_ends_with_the_wide_intervals_and_spares_the_last_step() -> None:
-    stages = twin.composition(1e-3, 8, 5)
-    plain = twin.polynomials(8, lower=1e-3)
+    stages = twin.composition(1e-3, 8, 5, safety=1.01)
+    plain = [stage.coefficients if stage.error >= twin.CUT_OFF else newton_schulz.taylor(5) for stage in stages]
     for fixed_steps in (None, 3):
         safe = twin.polynomials(8, lower=1e-3, safety=1.01, fixed_steps=fixed_steps)
         factors = []
         for p, s in zip(plain, safe, strict=True):
-            ratios = [float(a / b) ** (1 / (2 * i + 1)) for i, (a, b) in enumerate(zip(p, s, strict=True))]
+            ratios = [float(number(a) / b) ** (1 / (2 * i + 1)) for i, (a, b) in enumerate(zip(p, s, strict=True))]
             assert max(ratios) - min(ratios) < 1e-14
             factors.append(ratios[0])
         expected = [1.01 if s.error > 0.25 and t + 1 != fixed_steps else 1.0 for t, s in enumerate(stages)]
         assert factors == pytest.approx(expected, rel=1e-14)
         assert 1.01 in expected
         assert 1.0 in expected
+    # the recursion follows the stretched image: from the next step on it starts lower
+    first = odd(twin.polynomials(1, lower=1e-3, safety=1.01)[0], mp.mpf(1e-3))
+    assert stages[1].lower == pytest.approx(first, rel=1e-14)
+    assert stages[1].upper == pytest.approx(1 + stages[0].error, rel=1e-14)
     s = np.array([1e-4, 0.5, 1.0, 1.01])
     for step in range(15):
         s = twin.next_spectrum(s, step, lower=1e-3, safety=1.01)

@@ -1,0 +1,227 @@
+r"""Which schedules a number format can carry: the rounding of every product against what the next polynomial allows.
+
+A step evaluates $p(x) = \sum_i c_i x^{pi+1}$ from products that are each rounded, and its terms cancel: they are larger
+than their sum by the amplification $A(x) = \sum_i |c_i| x^{pi+1}$.  With unit roundoff u the largest singular value
+after a step is at most $\max p + \kappa u A$, A at the top before it.  A matrix mixes its directions, so that the error
+made at the top also reaches the values that p sends to its maximum and to its inner minima.  Two ends are followed:
+
+* the top, because a quintic rises steeply beyond its interval and multiplies an overshoot by 13 while u is near 2;
+* the inner minima, because a value that p brings below $\kappa u A$ can change its sign.  A large singular value is
+  then lost without overflow, which neither the top nor $U^H U = I$ shows.  It is the demand of Nakatsukasa and Higham
+  (SIAM J. Matrix Anal. Appl. 33, 2012) that p(x)/x be nowhere small, in one format.
+
+Values near ``lower`` are not followed: below $u$ they are rounding noise of the matrix itself.  Nor is a large value
+that rounding leaves below 1 - E without changing its sign: that costs a step, not the answer.  For p other than 2 the
+rule is the same by analogy, without an emulation.
+
+Measured, for the polar factor from [1e-3, 1]: the first of ``CANDIDATES`` that is safe is (cushion, safety)
+
+======  =============  =============  =============  =========
+degree  bfloat16       float16, tf32  float32        float64
+======  =============  =============  =============  =========
+3       (0.02, 1.02)   (0, 1.003)     (0, 1)         (0, 1)
+5       (0.1, 1.05)    (0.01, 1.01)   (0, 1)         (0, 1)
+7       (0.3, 1.1)     (0.1, 1.05)    (0, 1)         (0, 1)
+9       (0.5, 1.3)     (0.2, 1.1)     (0, 1)         (0, 1)
+17      none           none           (0.05, 1.02)   (0, 1)
+======  =============  =============  =============  =========
+
+in eight steps.  Where E exceeds 1/4 in the last step, that step needs its safety factor too: five quintics in bfloat16
+reach E = 0.28 with it and 0.7 without.
+
+Evidence: theory/emulation.py and tests/test_formats.py, which also say how far the rule is from sharp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matfun.polynomials.certificate import critical_points, value
+
+
+@dataclass(frozen=True)
+class Format:
+    """How numbers are rounded.
+
+    Attributes
+    ----------
+    roundoff : float
+        Largest relative error of rounding the operands and results of a product.
+    stored : float
+        The same for what is kept from step to step.
+    largest : float
+        Largest finite number.
+    smallest : float
+        Smallest normal number.
+    """
+
+    roundoff: float
+    stored: float
+    largest: float
+    smallest: float
+
+
+FORMATS = {
+    "bfloat16": Format(2.0**-8, 2.0**-8, 2.0**128 - 2.0**120, 2.0**-126),
+    "float16": Format(2.0**-11, 2.0**-11, 65504.0, 2.0**-14),
+    "tfloat32": Format(2.0**-11, 2.0**-24, 2.0**128 - 2.0**104, 2.0**-126),
+    "float32": Format(2.0**-24, 2.0**-24, 2.0**128 - 2.0**104, 2.0**-126),
+    "float64": Format(2.0**-53, 2.0**-53, 2.0**1023 * (2 - 2.0**-52), 2.0**-1022),
+}
+"""IEEE 754 and, for tfloat32, NVIDIA's: operands of 11 significant bits, products and sums as in float32."""
+
+EMPIRICAL_STEP = 1.25
+"""Largest error of a single step in units of u A, for p = 2 and degrees 3 to 17.
+
+The search of theory/emulation.py reached 1.13 with every operation rounded, 0.8 where a product and its sum are rounded
+once.
+"""
+
+EMPIRICAL_KAPPA = 0.6
+"""Error of a step in units of u A that several steps need: they do not reach their worst case together.
+
+The search made schedules overshoot whose tubes close with up to 0.47, none of those that close with 0.5.
+"""
+
+ALLOWANCE = 2.0
+"""Overshoot of the certified end, in units of u A of the last step, that still counts as rounding.
+
+One for the last step's own error and one for what it makes of the errors before.
+"""
+
+SHARE = 0.25
+"""Overshoot of the certified end, as a share of the certified error, that is not worth a larger safety factor."""
+
+RUNAWAY = 8.0
+"""A top from which on nothing comes back: no minimax composition of 1 has an interval that reaches beyond 2."""
+
+CANDIDATES = (
+    (0.0, 1.0),
+    (0.0, 1.003),
+    (0.01, 1.01),
+    (0.02, 1.02),
+    (0.05, 1.02),
+    (0.05, 1.05),
+    (0.1, 1.05),
+    (0.1, 1.1),
+    (0.2, 1.1),
+    (0.3, 1.05),
+    (0.3, 1.1),
+    (0.3, 1.2),
+    (0.4, 1.2),
+    (0.5, 1.3),
+)
+"""Pairs of cushion and safety factor to try, from the least to the most cautious.
+
+With the first safe one the error, where it exceeds u, is at most seven times the least over 90 pairs, up to degree 7;
+for degree 9 in 16 bit it can be 40 times.
+"""
+
+
+@dataclass(frozen=True)
+class Tube:
+    """What rounding can do to the values of a schedule.
+
+    Attributes
+    ----------
+    tops : tuple of float
+        Bound on the largest singular value before the first and after every step; shorter where it ran away.
+    amplifications : tuple of float
+        $A$ of every step at the top before it.
+    closes : bool
+        Whether every value stays where the next polynomial is positive, and the end is that of exact arithmetic to
+        ``ALLOWANCE``.
+    reason : str
+        Why not; empty if it closes.
+    """
+
+    tops: tuple[float, ...]
+    amplifications: tuple[float, ...]
+    closes: bool
+    reason: str
+
+
+def amplification(coefficients: Sequence[float], upper: float, p: int = 2) -> float:
+    r"""$\sum_i |c_i| u^{pi+1}$: the size of the terms of which $x h(x^p)$ is the sum, at x = upper.
+
+    Examples
+    --------
+    >>> amplification((1.5, -0.5), 1.0)
+    2.0
+    """
+    return abs(value([abs(c) for c in coefficients], upper, p))
+
+
+def tube(polynomials: Sequence[Sequence[float]], name: str, lower: float, p: int = 2, margin: float = 1.0) -> Tube:
+    r"""Carry [lower, 1] through a schedule in a number format.
+
+    Parameters
+    ----------
+    polynomials : sequence of sequences of float
+        Per step the coefficients of $x, x^{p+1}, x^{2p+1}, \dots$, with the safety factor in them.
+    name : {"bfloat16", "float16", "tfloat32", "float32", "float64"}
+    lower : float
+        The start's singular values lie in [lower, 1].
+    p : int
+        2 for the polar factor, sign and square roots.
+    margin : float
+        Factor on the error of a step: above 1 for a more cautious answer.
+
+    Returns
+    -------
+    Tube
+
+    Raises
+    ------
+    KeyError
+        An unknown format.
+
+    Examples
+    --------
+    >>> newton_schulz = [(1.5, -0.5)] * 4
+    >>> tube(newton_schulz, "bfloat16", lower=0.5).closes
+    True
+    """
+    form = FORMATS[name]
+    top, low, high = 1 + form.stored, lower, 1.0
+    reach = top  # where a single step may have put the top, however unlikely for several together
+    tops, sizes = [top], []
+    error = allowed = 0.0
+    for t, c in enumerate(polynomials, 1):
+        turns = [(x, value(c, x, p)) for x in critical_points(c, p) if x < max(reach, high)]
+        least = min([v for _, v in turns] + [value(c, top, p), value(c, reach, p)])
+        most = max([v for x, v in turns if x < top] + [value(c, top, p)])
+        size = amplification(c, top, p)
+        noise = margin * form.roundoff * size
+        sizes.append(size)
+        reason = ""
+        if size > form.largest * top:
+            reason = f"its products reach {size / top:.3g} and overflow"
+        elif c[0] <= 0 or least <= EMPIRICAL_STEP * noise:
+            reason = f"p falls to {least:.3g} up to {reach:.6g}, within its rounding {EMPIRICAL_STEP * noise:.2g}"
+        elif not most + noise < RUNAWAY:
+            reason = f"the top runs away to {most + noise:.3g}"
+        if reason:
+            return Tube(tuple(tops), tuple(sizes), False, f"step {t}: {reason}")
+        ends = [v for x, v in turns if low < x < high] + [value(c, low, p), value(c, high, p)]
+        own = form.roundoff * amplification(c, high, p)
+        low, high = min(ends), max(ends)
+        error = max(1 - low, high - 1)
+        allowed = max(ALLOWANCE * own, SHARE * error)
+        top, reach = most + EMPIRICAL_KAPPA * noise, most + EMPIRICAL_STEP * noise
+        tops.append(top)
+    closes = top <= 1 + error + allowed
+    reason = "" if closes else f"the end {top:.6g} exceeds 1 + {error:.3g} by more than {allowed:.2g}"
+    return Tube(tuple(tops), tuple(sizes), closes, reason)
+
+
+def is_safe(polynomials: Sequence[Sequence[float]], name: str, lower: float, p: int = 2) -> bool:
+    """Whether a schedule may be used in a format; see ``tube``.
+
+    Examples
+    --------
+    >>> is_safe([(1.5, -0.5)] * 4, "bfloat16", lower=0.5)
+    True
+    """
+    return tube(polynomials, name, lower, p).closes
