@@ -1,4 +1,4 @@
-"""Does ``design`` grant what was wished, prove it, refuse what cannot be, and is what it returns a method everywhere?"""
+"""Does ``design`` grant what was wished, prove it, refuse what cannot be, and return what is a method everywhere?"""
 
 import json
 import threading
@@ -235,7 +235,7 @@ def spd(kappa, n=8):
 
 @pytest.mark.parametrize("shape", [(20, 8), (8, 20), (3, 6, 6)], ids=str)
 def test_orthogonalize_does_what_the_certificate_says(shape):
-    """In so many steps every singular value above the left end is within the error of 1, for a stack and both shapes."""
+    """Every singular value above the left end comes within the error of 1, for a stack and both shapes."""
     A = np.random.default_rng(3).standard_normal(shape)
     U, s, Vh = np.linalg.svd(A, full_matrices=False)
     scaled = np.geomspace(1e-3, 1.0, s.shape[-1])

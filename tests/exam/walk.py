@@ -149,7 +149,7 @@ def forms(problem: str = "polar") -> list[Form]:
 
 SCHEDULES = {
     **{name: matfun.preset(name) for name in ("cubic5", "modded-nanogpt", "muon")},
-    "degree-7": matfun.design(degree=7, steps=4, lower=0.1, dtype=None),
+    "degree-7": matfun.design(degree=7, steps=4, lower=0.3, dtype=None),
     "mixed": matfun.design(degree=(5, 3, 9), lower=0.2, dtype=None, cushion=0.1, safety=1.02),
     "bfloat16": matfun.design(dtype=None, steps=6, cushion=0.1, safety=1.05),
     "third-root": matfun.design(p=3, degree=(5, 3, 9), lower=0.3, dtype=None),
