@@ -110,7 +110,7 @@ def test_lists_whose_source_repeats_the_last_polynomial():
 def test_there_is_one_source_of_digits():
     assert PRESETS["polar-express-published"].polynomials is POLAR_EXPRESS_PUBLISHED
     assert POLAR_EXPRESS_PUBLISHED == polar_express.PUBLISHED
-    assert JORDAN == muon_rule.JORDAN == tuple(float(c) for c in muon.COEFFICIENTS)
+    assert JORDAN == muon_rule.Muon().next(None).coefficients == tuple(float(c) for c in muon.COEFFICIENTS)
 
 
 # ---- which construction it is ----------------------------------------------------------------------

@@ -37,6 +37,8 @@ def _made(stage: Any) -> tuple[str, str, str]:
 
 def facts(schedule: matfun.Schedule) -> Iterator[str]:
     """What the table does not show."""
+    if schedule.defect:
+        yield f"DEFECTIVE: {schedule.defect}"
     lower, upper = schedule.interval
     what = "|1 - x|" if schedule.p == 2 else f"|1 - x|, x the power 1/{schedule.p} of an eigenvalue of M,"
     yield f"sup {what} over [{lower:.17g}, {upper:g}]: {schedule.error:.6g}"
@@ -47,6 +49,8 @@ def facts(schedule: matfun.Schedule) -> Iterator[str]:
     for dtype in ("bfloat16", "float32"):
         if reason := schedule.hazard(dtype):
             yield f"not in {dtype}: {reason}"
+    if schedule.note:
+        yield f"note: {schedule.note}"
 
 
 def preset_lines() -> Iterator[Text]:
@@ -58,4 +62,5 @@ def preset_lines() -> Iterator[Text]:
             (name, "bold"),
             f": {len(schedule)} steps, {schedule.products} products, sup error {schedule.error:.4g} on "
             f"[{schedule.interval[0]:g}, 1], safe in {safe}",
+            (", DEFECTIVE", "bold") if schedule.defect else "",
         )

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from matfun.polynomials.presets import JORDAN
 from matfun.polynomials.update import Polynomial, Update
 from matfun.rules.rule import ResidualView, rule
-
-JORDAN = (3.4445, -4.7750, 2.0315)
-"""Coefficients of x, x^3, x^5 (github.com/KellerJordan/Muon, muon.py)."""
 
 
 @rule("muon", converges=False)

@@ -82,5 +82,13 @@ def _make(name: str) -> bool:
     if name not in _made:
         found = PRESETS[name]
         error = sup_error(found.polynomials, found.lower, 1.0)
-        _made[name] = Schedule(found.polynomials, (found.lower, 1.0), error, name=name, repeat=found.repeat)
+        _made[name] = Schedule(
+            found.polynomials,
+            (found.lower, 1.0),
+            error,
+            name=name,
+            repeat=found.repeat,
+            note=f"{found.note}.  Source: {found.source}",
+            defect=found.defect or "",
+        )
     return True

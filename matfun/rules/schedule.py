@@ -48,6 +48,8 @@ class Schedule:
         How each polynomial was made: interval, cushion, recentring, safety factor.  Empty for a list that was given.
     attained : float or None
         max |1 - x| over the points that the polynomials were fitted to, where that is how they were made.
+    note, defect : str
+        Of a published list: where it is from and what it really is; and what is wrong with it, if it is wrong.
     """
 
     coefficients: tuple[tuple[float, ...], ...]
@@ -59,6 +61,8 @@ class Schedule:
     repeat: bool = False
     stages: tuple[Stage, ...] = ()
     attained: float | None = None
+    note: str = ""
+    defect: str = ""
     _updates: tuple[Polynomial, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -328,7 +328,7 @@ def test_info_json(run):
 
 
 def test_help(run):
-    for command in ([], ["compare"], ["simulate"], ["methods"], ["info"]):
+    for command in ([], ["compare"], ["simulate"], ["design"], ["presets"], ["methods"], ["info"]):
         result = run(*command, "--help")
         assert result.exit_code == 0
         assert "Usage: matfun" in result.stdout or "Usage: root" in result.stdout
