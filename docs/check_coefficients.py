@@ -6,11 +6,8 @@ python docs/check_coefficients.py "lists" ...        these, and keep the others
 
 from __future__ import annotations
 
-import json
-import platform
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,9 @@ import numpy as np
 from mpmath import mp
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent / "backends")]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "backends")]
+
+import record  # noqa: E402
 
 from matfun import preset as made  # noqa: E402
 from matfun.polynomials.presets import JORDAN, POLAR_EXPRESS_PUBLISHED, PRESETS, Preset  # noqa: E402
@@ -424,27 +423,5 @@ PARTS: dict[str, Callable[[], Any]] = {
 """Every part of the JSON, by the name it has there."""
 
 
-def main(names: list[str]) -> None:
-    """Compute, print and write."""
-    path = HERE / "coefficients.json"
-    environment = {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        **{name: version(name) for name in ("numpy", "mpmath")},
-    }
-    kept = json.loads(path.read_text()) if names else {}
-    unknown = [name for name in names if name not in PARTS]
-    if unknown:
-        raise SystemExit(f"expected some of {list(PARTS)}, got {unknown}")
-    if names and kept.get("environment") != environment:
-        raise SystemExit(f"the numbers that would be kept are of {kept.get('environment')}, not of {environment}")
-    document = {"environment": environment} | {
-        name: part() if not names or name in names else kept[name] for name, part in PARTS.items()
-    }
-    text = json.dumps(document, indent=1, allow_nan=False)
-    path.write_text(text + "\n")
-    print(text)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    record.write(HERE / "coefficients.json", PARTS, sys.argv[1:], ("numpy", "mpmath"))

@@ -7,11 +7,9 @@ import types
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 import matfun
 from matfun.lab import environment
-from matfun.lab.cli import app
 from matfun.lab.load import convert, gallery_for, load
 from matfun.lab.recorded import recorded
 from matfun.lab.spectra import gaussian
@@ -19,20 +17,10 @@ from matfun.lab.spectra import gaussian
 SMALL = gaussian(6, 4, 0)
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Run in an empty folder that holds `a.npy`, in a terminal of 80 columns."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
+@pytest.fixture(autouse=True)
+def a_file(run):
+    """Leave `a.npy` in the empty folder."""
     np.save("a.npy", SMALL)
-
-    def invoke(*arguments):
-        result = CliRunner().invoke(app, list(arguments))
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
-
-    return invoke
 
 
 def strict(text):

@@ -5,28 +5,11 @@ import sys
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 import matfun
-from matfun.lab.cli import app
 from matfun.rules.schedule import Schedule
 
 EXACT = ("--dtype", "exact", "--cushion", "0", "--safety", "1")
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Run in an empty folder, in a terminal of 80 columns."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def invoke(*arguments):
-        result = CliRunner().invoke(app, list(arguments))
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
-
-    return invoke
 
 
 def numbers_in(text):
