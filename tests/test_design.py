@@ -9,7 +9,7 @@ from mpmath import mp
 
 import matfun
 from matfun.functions import design as module
-from matfun.polynomials import composition, minimax
+from matfun.polynomials import minimax
 from matfun.polynomials.composition import CUSHION
 from matfun.rules.schedule import Schedule
 from theory import composition as twin
@@ -33,7 +33,7 @@ def test_the_plain_composition_is_the_minimax_one():
     made = matfun.design(**EXACT)
     exact = twin.composition(1e-3, 1, (5,) * 5)
     assert made.error == pytest.approx(float(exact[-1].error), rel=1e-12)
-    assert made.error == pytest.approx(0.1134, abs=5e-5)  # minimax.md 1.4, plain
+    assert made.error == pytest.approx(0.1134, abs=5e-5)
     for row, stage in zip(made.coefficients, exact, strict=True):
         assert row == pytest.approx([float(c) for c in stage.coefficients], rel=1e-13)
 
@@ -68,7 +68,7 @@ def test_a_target_costs_the_fewest_products(degrees, lower, target):
     [(1e-3, 0.3, (14, 14, 13)), (1e-3, 1e-2, (17, 16, 16)), (1e-3, 1e-15, (23, 22, 20)), (1e-6, 0.1, (30, 28, 27))],
 )
 def test_a_target_costs_what_was_counted_before(lower, target, products):
-    """The table of minimax.md section 6: admitted degrees 3, 5; and 9; and 17."""
+    """Numbers of an independent count: admitted degrees 3, 5; and 9; and 17."""
     for degrees, expected in zip(((3, 5), (3, 5, 9), (3, 5, 9, 17)), products, strict=True):
         assert matfun.design(lower, degree=degrees, target=target, **EXACT).products == expected
 
@@ -101,7 +101,7 @@ def test_the_widest_interval_for_steps_and_error(degree, steps, delta):
 
 
 def test_left_ends_counted_before():
-    """minimax.md section 2.1: quintics, three to six steps, delta = 0.3, 0.1, 0.01."""
+    """Numbers of an independent count: quintics, three to five steps, delta = 0.3, 0.1, 0.01."""
     table = {3: (9.07e-3, 1.93e-2, 4.49e-2), 4: (2.136e-3, 4.55e-3, 1.06e-2), 5: (5.02e-4, 1.07e-3, 2.51e-3)}
     for steps, ends in table.items():
         for delta, end in zip((0.3, 0.1, 0.01), ends, strict=True):
@@ -184,8 +184,9 @@ def test_json_and_python_read_back():
         scope: dict = {}
         exec(made.to_python(), scope)
         assert scope["COEFFICIENTS"] == made.coefficients
-    with pytest.raises(ValueError, match=r"text: expected a document of Schedule.to_json with format 1, got '\{\}'"):
-        Schedule.from_json("{}")
+    for text in ("{}", '{"format": 1}', "[]"):
+        with pytest.raises(ValueError, match=r"text: expected a document of Schedule\.to_json with format 1, got"):
+            Schedule.from_json(text)
 
 
 def test_nothing_is_designed_twice(monkeypatch):
@@ -222,6 +223,10 @@ def test_a_list_of_ones_own_is_a_schedule():
         Schedule((), (0.5, 1.0), 0.01)
     with pytest.raises(ValueError, match="coefficients: expected at least one polynomial"):
         Schedule(((),), (0.5, 1.0), 0.01)
+    with pytest.raises(ValueError, match=r"interval: expected 0 < lower <= upper, got \(1.0, 0.5\)"):
+        Schedule(((1.5, -0.5),), (1.0, 0.5), 0.01)
+    with pytest.raises(ValueError, match=r"dtype: expected one of bfloat16, .*, got 'float8'"):
+        made.hazard("float8")
 
 
 # ---- as a method ----------------------------------------------------------------------------------
@@ -247,16 +252,55 @@ def test_orthogonalize_does_what_the_certificate_says(shape):
     assert np.allclose(X, U @ Vh, atol=made.error * (1 + 1e-9) + 1e-12, rtol=0)
 
 
-def test_polar_goes_on_to_full_accuracy():
-    """After the last polynomial Newton-Schulz steps follow."""
+@pytest.mark.parametrize(("degree", "steps", "lower"), [(9, 3, 1e-2), (5, 1, 1e-3), (3, 4, 1e-5)])
+def test_polar_goes_on_to_full_accuracy(degree, steps, lower):
+    """The composition is continued, however far from done it is; the region covers the interval.
+
+    A cushion of 0.1 keeps d of ``stability`` small, and with it the backward error: d times the limit of ``polar``.
+    """
     A = np.random.default_rng(5).standard_normal((30, 20))
-    made = matfun.design(1e-2, degree=9, steps=3)
+    made = matfun.design(lower, degree=degree, steps=steps, cushion=0.1)
+    assert made.region > made.interval[1]
+    assert made.stability < 5
     U, H = result = matfun.polar(A, method=made)
     assert result.info.status is matfun.Status.CONVERGED
     assert result.info.method == "design"
-    assert np.linalg.norm(A - U @ H) <= 1e-14 * np.linalg.norm(A)
-    assert np.linalg.norm(U.T @ U - np.eye(20)) <= 1e-13
+    assert np.linalg.norm(A - U @ H) <= made.stability * (12 + 20**0.5) * 2.0**-52 * np.linalg.norm(A)
+    assert np.linalg.norm(U.T @ U - np.eye(20), 2) <= (12 + 20**0.5) * 2.0**-52
     assert np.linalg.eigvalsh(H).min() > 0
+
+
+def test_a_given_list_is_followed_by_newton_schulz():
+    made = matfun.preset("cubic5")
+    assert made.next(_view(2, 5)).coefficients == (1.0, 0.5)
+    repeated = matfun.preset("muon").next(_view(2, 50)).in_basis("gram").coefficients
+    assert repeated == pytest.approx((3.4445, -4.7750, 2.0315), rel=1e-14)
+
+
+@pytest.mark.parametrize("target", [1e-4, 1e-12])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_backward_errors_are_beside_the_certified_one(target, dtype):
+    """A tenth of it, or those of a stable iteration: where a small error is asked for, a cushion comes with it."""
+    made = matfun.design(1e-4, target=target, dtype=dtype)
+    roundoff = {"float32": 2.0**-24, "float64": 2.0**-53}[dtype]
+    assert made.stability <= 20 or made.stability * roundoff <= 0.1 * made.error
+    plain = matfun.design(1e-4, target=target, **EXACT)
+    assert plain.stability > 300
+    assert plain.stability * roundoff > 0.1 * plain.error or target > 1e-6
+    assert bool(plain.hazard(dtype)) or plain.stability * roundoff <= 0.1 * plain.error
+
+
+def test_stability_is_that_of_a_dense_look():
+    designs = (matfun.design(dtype="bfloat16", degree=3), matfun.design(degree=9, steps=3, **EXACT))
+    for made in (*designs, matfun.preset("you-6")):
+        worst, top = 1.0, 1.0
+        for c in made.coefficients:
+            x = np.linspace(1e-9, top, 200001)
+            y = x * np.polynomial.polynomial.polyval(x * x, c)
+            worst = max(worst, y.max() / top / (y / x).min())
+            top = y.max()
+        assert made.stability == pytest.approx(worst, rel=1e-4)
+    assert matfun.preset("turbo-muon-aol", allow_defective=True).stability == np.inf
 
 
 def test_degree_seventeen_ends_at_rounding():
@@ -304,6 +348,9 @@ def test_a_schedule_for_another_root_is_refused():
 
 
 def test_simulation_prices_and_curve():
+    for lower in (0.05, 0.5):  # from 0.5 the residual form of degree 17 has no scheme of three products
+        plan = matfun.design(degree=17, steps=4, lower=lower, **EXACT)
+        assert matfun.simulate(plan, [lower, 1.0], steps=4).products == plan.products
     made = matfun.design(degree=(3, 5, 9, 17), lower=0.05, **EXACT)
     sigmas = np.geomspace(0.05, 1, 7)
     curve = matfun.simulate(made, sigmas, steps=4)
@@ -375,7 +422,10 @@ REFUSALS = [
     ({"steps": 65}, "steps: expected at most 64, got 65"),
     ({"steps": 2.5}, "steps: expected"),
     ({"target": 0}, r"target: expected a number in \(0, 1\), got 0"),
-    ({"target": 1e-2, "steps": 5}, "steps: expected None where lower and target or products are given, got 5"),
+    (
+        {"target": 1e-2, "steps": 5},
+        r"steps: expected None together with target or products \(or lower=None with target\)",
+    ),
     ({"target": 1e-2, "products": 9}, r"target, products: expected at most one of the two, got \(0.01, 9\)"),
     ({"products": 1}, "products: expected"),
     ({"cushion": 1.0}, r"cushion: expected a number in \[0, 1\), got 1.0"),
@@ -430,9 +480,8 @@ def test_names_of_published_lists_are_methods():
     assert set(matfun.presets()) >= {"muon", "you-5", "you-6", "cubic5", "deepseek-v4", "turbo-muon", "modded-nanogpt"}
 
 
-def test_composition_of_one_step_functions_is_exported_nowhere_else():
-    """One place designs a stage: the rule and the designer share it."""
+def test_rule_and_designer_share_their_stages():
     rule = matfun.PolarExpress(lower=1e-3, cushion=0.0, safety=1.0)
-    h = rule.next(_view(2, 0))
-    assert h.coefficients == matfun.design(**EXACT).coefficients[0]
-    assert composition.stage_of(5, 1e-3, 0.0, 0).coefficients == h.coefficients
+    made = matfun.design(steps=7, **EXACT)
+    for step in range(7):
+        assert rule.next(_view(2, step)) == made.next(_view(2, step))

@@ -98,15 +98,18 @@ def test_it_equioscillates(degree):
         assert (np.sign(extrema[1:]) == -np.sign(extrema[:-1])).all()
 
 
-def test_stages_are_remembered_and_end():
-    stages = [stage_of(5, 1e-3, 0.0, t) for t in range(30)]
+def stage_at(step, degree, lower, cushion=0.0):
+    return stage_of(compose(lower, 1.0, repeat(degree), cushion), step)
+
+
+def test_stages_end_with_the_first_that_is_taylor_to_double_precision():
+    stages = [stage_at(t, 5, 1e-3) for t in range(30)]
     closed = next(t for t, stage in enumerate(stages) if stage.error < EXACT_BELOW)
     assert 6 <= closed <= 8
     assert len({stage.coefficients for stage in stages[closed:]}) == 1
-    assert stage_of(5, 1e-3, 0.0, 2) == stages[2]
-    # a later step asked for first does not depend on the order
-    late = stage_of(3, 1e-7, 0.05, 9)
-    assert late == list(islice(compose(1e-7, 1.0, repeat(3), 0.05), 10))[9]
+    assert [stage.coefficients for stage in stages[:closed]] == [
+        stage.coefficients for stage in islice(compose(1e-3, 1.0, repeat(5)), closed)
+    ]
 
 
 @pytest.mark.parametrize("degree", DEGREES)
@@ -261,7 +264,7 @@ def test_argmin_at_the_ends():
 
 def test_design_is_the_same_in_every_process():
     """No dependence on what was designed before: a fresh process asked for one late stage gives the same numbers."""
-    code = "import json; from matfun.polynomials.composition import stage_of as s; "
-    code += "print(json.dumps(s(5, 1e-3, 0.1, 6).coefficients))"
+    code = "import json; from itertools import repeat; from matfun.polynomials.composition import compose, stage_of; "
+    code += "print(json.dumps(stage_of(compose(1e-3, 1.0, repeat(5), 0.1), 6).coefficients))"
     fresh = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert tuple(json.loads(fresh.stdout)) == stage_of(5, 1e-3, 0.1, 6).coefficients
+    assert tuple(json.loads(fresh.stdout)) == stage_at(6, 5, 1e-3, 0.1).coefficients

@@ -46,7 +46,6 @@ def test_composition_of_ten_steps(degree, lower):
         assert abs(float(found.error / stage.error - 1)) <= 1e-9
         for c, got in zip(stage.coefficients, found.coefficients, strict=True):
             assert abs(float(got / c - 1)) <= 1e-13
-    assert found.error < 1 if lower < 1e-6 else 1e-3
 
 
 @pytest.mark.parametrize("cushion", [0.0, 0.1])

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
-from itertools import pairwise
+from itertools import pairwise, repeat
 from math import exp, log
 from typing import Any
 
 from matfun.ops import Array, Ops
-from matfun.polynomials.composition import stage_of
-from matfun.rules.polar_express import ACCURATE_CUSHION
+from matfun.polynomials.composition import ACCURATE_CUSHION, compose
 
 EMPIRICAL_ACCURATE_STEP = 1.5e-4
 """Seconds of a step of an accuracy-driven run beyond what "step" measures: the norm that is looked at on the host, and
@@ -56,10 +55,8 @@ def _interpolated(points: list[tuple[int, float]], n: int) -> float:
 
 def polar_express_steps(lower: float, residual: float) -> int:
     """Steps of accuracy-driven Polar Express from a lower bound to a residual."""
-    for step in range(64):
-        if 2 * stage_of(5, lower, ACCURATE_CUSHION, step).error <= residual:
-            return step + 1
-    return 64
+    stages = compose(lower, 1.0, repeat(5, 64), ACCURATE_CUSHION)
+    return next((k for k, stage in enumerate(stages, 1) if 2 * stage.error <= residual), 64)
 
 
 def polar_by_products(ops: Ops, A: Array, lower: float, residual: float) -> float:

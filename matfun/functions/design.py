@@ -12,7 +12,7 @@ from typing import Any
 from matfun.functions.inputs import check_choice, check_count
 from matfun.polynomials.composition import Stage, compose, start
 from matfun.polynomials.degrees import fewest_products, least_errors, widest_left_end
-from matfun.polynomials.formats import CANDIDATES, FORMATS
+from matfun.polynomials.formats import CANDIDATES, FORMATS, hazard
 from matfun.polynomials.minimax import DEGREES
 from matfun.rules.schedule import Schedule
 
@@ -142,7 +142,9 @@ def _checked(
     if lower is None:
         _require(target is not None and steps is not None, "lower", "a number, or None with target and steps", None)
     elif wanted and steps is not None:
-        raise ValueError(f"steps: expected None where lower and target or products are given, got {steps}")
+        raise ValueError(
+            f"steps: expected None together with target or products (or lower=None with target), got {steps}"
+        )
     searched = wanted and lower is not None
     chosen = _degrees(degree, None if searched else steps or CUSTOMARY)
     if not searched and steps is not None and chosen is not None:
@@ -201,10 +203,9 @@ def _design(
         for stages in _stages(lower, upper, choice, target, products, padding, factor, p):
             coefficients = tuple(stage.coefficients for stage in stages)
             ends, error = (stages[0].lower, upper), stages[-1].error
-            found = Schedule(coefficients, ends, error, p, dtype, "design", stages=tuple(stages))
-            reason = "" if dtype is None else found.hazard(dtype)
+            reason = "" if dtype is None else hazard(coefficients, dtype, *ends, p)
             if not reason:
-                return found
+                return Schedule(coefficients, ends, error, p, dtype, "design", stages=tuple(stages))
     if not reason:
         asked = f"target = {target:g}" if target is not None else f"products = {products}"
         raise ValueError(f"{asked}: no schedule of degrees {choices[0]} grants it from lower = {lower:g}")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from matfun.functions.inputs import check_choice, check_count
-from matfun.polynomials.certificate import sup_error
+from matfun.polynomials.certificate import exact_sup_error
 from matfun.polynomials.fit import least_squares, minimax
 from matfun.polynomials.measure import SpectralMeasure
 from matfun.rules.schedule import Schedule
@@ -77,5 +77,5 @@ def design_on_spectrum(
         moved = np.asarray(measure.nodes) * np.abs(h(1 - np.asarray(measure.nodes))) ** p
         measure = SpectralMeasure(tuple(map(float, moved)), measure.weights)
     attained = max(abs(1 - y ** (1 / p)) for y in measure.nodes if y > 0)
-    error = sup_error(coefficients, *ends, p)
+    error = exact_sup_error(coefficients, *ends, p)
     return Schedule(tuple(coefficients), ends, error, p, name="design-on-spectrum", attained=attained)

@@ -40,6 +40,12 @@ FIGURE = "matfun-compare.png"
 NO_MATPLOTLIB = 'no figure: matplotlib is missing; pip install "matfun[plot]"'
 
 
+PythonOption = Annotated[bool, typer.Option("--python", help="Print Python source in place of the table.")]
+JsonOption = Annotated[
+    str | None, typer.Option("--json", metavar="PATH", help="Write everything as JSON; - for stdout.")
+]
+FigureOption = Annotated[str | None, typer.Option(metavar="PATH", help="Draw the error and its equioscillation.")]
+
 app = typer.Typer(
     cls=OneLine,
     no_args_is_help=False,
@@ -164,40 +170,51 @@ def design(
     upper: Annotated[float, typer.Option(help="Right end.")] = 1.0,
     degree: Annotated[
         list[int] | None,
-        typer.Option(help="3, 5, ..., 17, the same in every step; repeatable, then one for each step.  Default: 5."),
+        typer.Option(
+            help="3, 5, ..., 17; repeatable.  The same in every step or one for each, by default 5; with --target or "
+            "--products those that a step may have, by default 3, 5, 9, 17."
+        ),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Number of steps.  Default: 5.")] = None,
     target: Annotated[
-        float | None, typer.Option(help="In place of --steps: the fewest products with an error of at most this.")
+        float | None,
+        typer.Option(help="The fewest products with an error of at most this; with --steps see --lower widest."),
     ] = None,
     products: Annotated[
         int | None, typer.Option(help="In place of --steps: the least error for at most so many products.")
     ] = None,
     dtype: Annotated[
-        str, typer.Option(help="Format whose rounding it has to stand; 'exact' for none.  See matfun.design.")
+        str,
+        typer.Option(
+            help="Number format in which the schedule must be safe: bfloat16, float16, tfloat32, float32 or float64; "
+            "'exact' ignores rounding."
+        ),
     ] = "float64",
-    cushion: Annotated[float | None, typer.Option(help="Default: the least that the format needs.")] = None,
-    safety: Annotated[float | None, typer.Option(help="Default: the least that the format needs.")] = None,
-    p: Annotated[int, typer.Option(help="2: polar, sign, square roots; 1: inverse; else the inverse p-th root.")] = 2,
-    python: Annotated[bool, typer.Option("--python", help="Print Python source in place of the table.")] = False,
-    json_path: Annotated[
-        str | None, typer.Option("--json", metavar="PATH", help="Write everything as JSON; - for stdout.")
+    cushion: Annotated[
+        float | None,
+        typer.Option(help="Design for no interval wider than [cushion u, u].  Default: what the format needs."),
     ] = None,
-    plot: Annotated[str | None, typer.Option(metavar="PATH", help="Draw the error and its equioscillation.")] = None,
+    safety: Annotated[
+        float | None, typer.Option(help="Apply p(x / safety) while the error is large.  Default: as --cushion.")
+    ] = None,
+    p: Annotated[int, typer.Option(help="2: polar, sign, square roots; 1: inverse; else the inverse p-th root.")] = 2,
+    python: PythonOption = False,
+    json_path: JsonOption = None,
+    plot: FigureOption = None,
 ) -> None:
     """Design the polynomials of an iteration: coefficients to 17 digits, their certified error and their price."""
     with one_line_errors():
         schedule = matfun.design(
             None if lower == "widest" else number("--lower", lower),
             upper,
-            (degree[0] if len(degree) == 1 else degree) if degree else None,
-            steps,
-            target,
-            products,
-            None if dtype == "exact" else dtype,
-            cushion,
-            safety,
-            p,
+            degree=(degree[0] if len(degree) == 1 else degree) if degree else None,
+            steps=steps,
+            target=target,
+            products=products,
+            dtype=None if dtype == "exact" else dtype,
+            cushion=cushion,
+            safety=safety,
+            p=p,
         )
         _show(schedule, python, json_path, plot)
 
@@ -205,11 +222,9 @@ def design(
 @app.command()
 def presets(
     name: Annotated[str | None, typer.Argument(help="One of them.  Default: a line for each.")] = None,
-    python: Annotated[bool, typer.Option("--python", help="Print Python source in place of the table.")] = False,
-    json_path: Annotated[
-        str | None, typer.Option("--json", metavar="PATH", help="Write everything as JSON; - for stdout.")
-    ] = None,
-    plot: Annotated[str | None, typer.Option(metavar="PATH", help="Draw the error and its equioscillation.")] = None,
+    python: PythonOption = False,
+    json_path: JsonOption = None,
+    plot: FigureOption = None,
 ) -> None:
     """Published coefficient lists: what they are, their errors recomputed, the formats that carry them."""
     with one_line_errors():

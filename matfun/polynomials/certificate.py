@@ -8,8 +8,9 @@ tests/test_certificates.py holds every certificate in the package against exact 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import pairwise
-from math import inf, sqrt
+from math import comb, inf, sqrt
 
 import numpy as np
 from scipy.optimize import brentq
@@ -35,17 +36,18 @@ def value(coefficients: Coefficients, x: float, p: int = 2) -> float:
 
 def critical_points(coefficients: Coefficients, p: int = 2) -> list[float]:
     """Positive x where x h(x^p) turns, ascending."""
-    slope = [(1 + p * i) * c for i, c in enumerate(coefficients)]
-    while slope and slope[-1] == 0:
-        slope.pop()
-    if len(slope) == 2:
-        roots = [-slope[0] / slope[1]]
-    elif len(slope) == 3:
-        roots = _quadratic(*slope)
-    else:
-        found = np.roots(slope[::-1])
-        roots = [float(y.real) for y in found if abs(y.imag) <= REAL * abs(y)]
-    return sorted(y ** (1 / p) for y in roots if y > 0)
+    return sorted(y ** (1 / p) for y in _real_roots([(1 + p * i) * c for i, c in enumerate(coefficients)]) if y > 0)
+
+
+def _real_roots(coefficients: list[float]) -> list[float]:
+    """Real zeros of sum c_i y^i."""
+    while coefficients and coefficients[-1] == 0:
+        coefficients = coefficients[:-1]
+    if len(coefficients) == 2:
+        return [-coefficients[0] / coefficients[1]]
+    if len(coefficients) == 3:
+        return _quadratic(*coefficients)
+    return [float(y.real) for y in np.roots(coefficients[::-1]) if abs(y.imag) <= REAL * abs(y)]
 
 
 def _quadratic(a: float, b: float, c: float) -> list[float]:
@@ -106,6 +108,74 @@ def sup_error(polynomials: Sequence[Coefficients], lower: float, upper: float, p
     """
     low, high = images(polynomials, lower, upper, p)[-1]
     return max(1 - low, high - 1)
+
+
+def exact_sup_error(polynomials: Sequence[Coefficients], lower: float, upper: float, p: int = 2) -> float:
+    """``sup_error`` of the floats given, without rounding: below 1e-15 floats around 1 could not tell it.
+
+    Values are fractions, rounded to 2^-240.  Where the interval is short its critical points are found in a variable
+    that is shifted and scaled to it exactly, since in y they are a multiple root for floats.
+
+    Examples
+    --------
+    >>> newton_schulz = [(1.875, -1.25, 0.375)]
+    >>> 2e-24 < exact_sup_error(newton_schulz, 1 - 1e-8, 1.0) < 3e-24  # (5/2) (1e-8)^3
+    True
+    """
+    low, high = Fraction(lower), Fraction(upper)
+    for coefficients in polynomials:
+        c = [Fraction(v) for v in coefficients]
+        points = [low, high, *_turns_between(c, low, high, p)]
+        values = [_rounded(sum((v * x ** (p * i + 1) for i, v in enumerate(c)), Fraction(0))) for x in points]
+        low, high = min(values), max(values)
+    return float(max(1 - low, high - 1))
+
+
+def _turns_between(c: list[Fraction], low: Fraction, high: Fraction, p: int) -> list[Fraction]:
+    """Where x h(x^p) turns between low and high."""
+    if low <= 0:  # a wide interval, and perhaps one of two signs
+        found = []
+        for sign in (1, -1):
+            mirrored = [float(v) * sign ** (p * i) for i, v in enumerate(c)]
+            found += [sign * Fraction(x) for x in critical_points(mirrored, p)]
+        return [x for x in found if low < x < high]
+    slope = [(1 + p * i) * v for i, v in enumerate(c)]
+    middle, half = (low**p + high**p) / 2, (high**p - low**p) / 2
+    scaled = [sum(comb(i, k) * v * middle ** (i - k) for i, v in enumerate(slope)) * half**k for k in range(len(c))]
+    size = max(map(abs, scaled))
+    inner = [t for t in _real_roots([float(v / size) for v in scaled]) if -1 < t < 1] if size else []
+    return [_root(middle + half * Fraction(t), p) for t in inner]
+
+
+def _root(y: Fraction, p: int) -> Fraction:
+    """The p-th root by Newton's method: from 53 bits to 240."""
+    x = Fraction(float(y) ** (1 / p))
+    for _ in range(4):
+        x = _rounded(x - (x**p - y) / (p * x ** (p - 1)))
+    return x
+
+
+def _rounded(x: Fraction) -> Fraction:
+    return Fraction(round(x * 2**240), 2**240)
+
+
+def stability(polynomials: Sequence[Coefficients], lower: float, upper: float, p: int = 2) -> float:
+    r"""Largest ratio of max p / u to the least p(x) / x over (0, u], u the top before the step; inf for a wrong sign.
+
+    Examples
+    --------
+    >>> stability([(1.5, -0.5)] * 3, 0.1, 1.0)
+    1.0
+    """
+    worst = 1.0
+    for c, (_, top) in zip(polynomials, images(polynomials, lower, upper, p), strict=False):
+        bends = [i * v for i, v in enumerate(c)][1:]
+        inner = [y for y in _real_roots(bends) if 0 < y < top**p] if top > 0 else []
+        least = min(float(np.polynomial.polynomial.polyval(y, c)) for y in (0.0, *inner, max(top, 0.0) ** p))
+        if least <= 0:
+            return inf
+        worst = max(worst, image(c, 0.0, top, p)[1] / top / least)
+    return worst
 
 
 def region(polynomials: Sequence[Coefficients], p: int = 2, *, repeat: bool = False) -> float:

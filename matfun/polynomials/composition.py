@@ -18,14 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from fractions import Fraction
-from itertools import repeat
+from itertools import islice
 from math import atanh, log
-from threading import Lock
 
-from matfun.host import host_constant
+from matfun.polynomials.certificate import value
 from matfun.polynomials.minimax import minimax
-from matfun.polynomials.update import Polynomial
+from matfun.polynomials.update import Polynomial, exactly_in_residual, in_better_basis
 
 CUSHION = 0.024073274241827595
 """Left end at which the quintic scaled to maximum 1 has p(l) = 0.1, that is (1 - E)/(1 + E) = 0.1.
@@ -36,11 +34,21 @@ The cushion of the table published with arXiv 2505.16932 (there 0.02407327424182
 EXACT_BELOW = 2.0**-53
 """Error from which on a polynomial is the Taylor one to double precision."""
 
-WORTH_A_PASS = 2.0
-"""Forming R costs a pass over the Gram matrix; a rounding error that is not halved is not worth it."""
+ACCURATE_CUSHION = 0.1
+"""Cushion of the paper's text (design for [u/10, u], arXiv 2505.16932, sec. 4.4), for accuracy-driven runs.
+
+One step more than the published table's, and a backward error two to three times smaller, because p(x)/x stays above
+0.65/u (benchmarks/stability.py).
+"""
+
+SAFETY = 1.01
+"""Safety factor of the authors' code (arXiv 2505.16932, appendix)."""
 
 SAFETY_WHILE_ERROR_ABOVE = 0.25
-"""A safety factor in every step would shift the limit; below this error values above u stay in the basin of 1."""
+"""A safety factor in every step would shift the limit; below this error values a little above u stay in the basin of 1.
+
+A choice between the two: any error below sqrt(7/3) - 1, the end of that basin for quintics, would do.
+"""
 
 
 @dataclass(frozen=True)
@@ -105,13 +113,26 @@ class Stage:
         """2 q + 1, the degree in x for p = 2."""
         return 2 * len(self.best) - 1
 
+    @property
+    def image(self) -> Interval:
+        """Where the values lie after the step."""
+        plain = value(self.without_safety().coefficients, self.lower, self.p)
+        if self.safety > 1:
+            low, high = self(self.lower), 2 - plain
+            return Interval(low, high, (high - low) / (high + low))
+        # the smaller of l and 1 - l is the one known to full relative accuracy
+        if self.error > 0.5:
+            return Interval(plain, 2 - plain, 1 - plain)
+        return Interval(1 - self.error, 1 + self.error, self.error)
+
     def __call__(self, x: float) -> float:
         """Evaluate x h(x^p)."""
-        return _value(self.coefficients, x, self.p)
+        return value(self.coefficients, x, self.p)
 
     def polynomial(self) -> Polynomial:
         """Return h in the basis that is the better one on the interval."""
-        return in_better_basis(self.coefficients, self.in_residual(), self.lower, self.upper, self.p)
+        gram = Polynomial(self.coefficients, "gram")
+        return in_better_basis(gram, self.in_residual(), self.lower, self.upper, self.p)
 
     def in_residual(self) -> Polynomial:
         """Return h in the residual basis, where it is made in that basis if no factor has changed it."""
@@ -128,41 +149,13 @@ class Stage:
         return replace(plain, error=1 - plain(self.lower))
 
 
-def exactly_in_residual(coefficients: tuple[float, ...]) -> Polynomial:
-    """Change of basis with each coefficient rounded once: the sums cancel."""
-    fractions = Polynomial(tuple(map(Fraction, coefficients)), "gram").in_basis("residual").coefficients
-    return Polynomial(tuple(map(float, fractions)))
-
-
-def in_better_basis(
-    coefficients: tuple[float, ...], residual: Polynomial, lower: float, upper: float, p: int
-) -> Polynomial:
-    """H in the gram basis, or in the residual one where that amplifies rounding much less on [lower, upper].
-
-    The sizes compared are the sums of the moduli of the terms; near 1 R vanishes.
-    """
-    gram, g = Polynomial(coefficients, "gram"), max(abs(lower), abs(upper)) ** p
-    r = max(abs(1 - lower**p), abs(1 - upper**p))
-    sizes = [sum(abs(c) * s**i for i, c in enumerate(h.coefficients)) for h, s in ((gram, g), (residual, r))]
-    return residual if sizes[1] * WORTH_A_PASS < sizes[0] else gram
-
-
-def _value(coefficients: tuple[float, ...], x: float, p: int) -> float:
-    value, power = 0.0, x**p
-    for c in reversed(coefficients):
-        value = value * power + c
-    return value * x
-
-
 def start(lower: float, upper: float = 1.0) -> Interval:
     """Interval of the singular values before the first step."""
     return Interval(lower, upper, (upper - lower) / (upper + lower))
 
 
-def next_stage(
-    interval: Interval, degree: int, cushion: float = 0.0, safety: float = 1.0, p: int = 2
-) -> tuple[Stage, Interval]:
-    """One step of the recursion: the polynomial for an interval, and the interval it leaves.
+def next_stage(interval: Interval, degree: int, cushion: float = 0.0, safety: float = 1.0, p: int = 2) -> Stage:
+    """Polynomial for an interval; its ``image`` is the next one.
 
     Parameters
     ----------
@@ -179,20 +172,16 @@ def next_stage(
     centre = (upper + fitted) / 2
     scaled, error = minimax(degree, (1 - cushion) / (1 + cushion) if cushioned else interval.spread, p)
     best = tuple(c / centre ** (1 + p * i) for i, c in enumerate(scaled))
-    image = _value(best, lower, p)
-    recentring = 2 / (image + 1 + error) if cushioned else 1.0
+    recentring = 1.0
     if cushioned:
-        image *= recentring
-        error = 1 - image
+        image = value(best, lower, p)
+        recentring = 2 / (image + 1 + error)
+        error = 1 - image * recentring
     stage = Stage(best, lower, upper, error, fitted, recentring, p=p)
     if safety > 1 and error > SAFETY_WHILE_ERROR_ABOVE:
         stage = replace(stage, safety=safety)
-        low, high = stage(lower), 1 + error
-        return replace(stage, error=1 - low), Interval(low, high, (high - low) / (high + low))
-    # the smaller of l and 1 - l is the one known to full relative accuracy
-    if error > 0.5:
-        return stage, Interval(image, 2 - image, 1 - image)
-    return stage, Interval(1 - error, 1 + error, error)
+        return replace(stage, error=1 - stage(lower))
+    return stage
 
 
 def compose(
@@ -220,42 +209,22 @@ def compose(
     Stage
         Stops changing (Taylor polynomial, error 0) once the error underflows.
     """
-    interval = start(lower, upper)
+    yield from compose_from(start(lower, upper), degrees, cushion, safety, p)
+
+
+def compose_from(
+    interval: Interval, degrees: Iterable[int], cushion: float = 0.0, safety: float = 1.0, p: int = 2
+) -> Iterator[Stage]:
+    """``compose`` from an interval whose spread is known better than its ends."""
     for degree in degrees:
-        stage, interval = next_stage(interval, degree, cushion, safety, p)
+        stage = next_stage(interval, degree, cushion, safety, p)
+        interval = stage.image
         yield stage
 
 
-Key = tuple[int, float, float, float, int]
-
-_designed: dict[Key, list[Stage]] = {}
-_designers: dict[Key, Iterator[Stage]] = {}
-_lock = Lock()
-
-
-def stage_of(degree: int, lower: float, cushion: float, step: int, safety: float = 1.0, p: int = 2) -> Stage:
-    """Return one stage of the composition of one degree for [lower, 1], designed once and remembered.
-
-    Parameters
-    ----------
-    degree : int
-    lower, cushion : float
-    step : int
-        0 for the first; steps after the error has fallen below ``EXACT_BELOW`` all get that last stage.
-    safety : float
-    p : int
-    """
-    key = (degree, lower, cushion, safety, p)
-    index = _design(key, step)
-    return _designed[key][index]
-
-
-@host_constant
-def _design(key: Key, step: int) -> int:
-    degree, lower, cushion, safety, p = key
-    with _lock:
-        known = _designed.setdefault(key, [])
-        source = _designers.setdefault(key, compose(lower, 1.0, repeat(degree), cushion, safety, p))
-        while len(known) <= step and not (known and known[-1].error < EXACT_BELOW):
-            known.append(next(source))
-        return min(step, len(known) - 1)
+def stage_of(stages: Iterable[Stage], step: int) -> Stage:
+    """Stage number ``step``, from 0, or the first one whose error is below ``EXACT_BELOW``."""
+    for stage in islice(stages, step + 1):
+        if stage.error < EXACT_BELOW:
+            break
+    return stage

@@ -23,14 +23,14 @@ SMALLEST_ERROR = 1e-300
 """Errors that underflow count as this one."""
 
 
-def price_of(coefficients: tuple[float, ...], p: int) -> int:
+def price_of(h: Polynomial, p: int) -> int:
     """Full-size products of a step with this h: the residual, h, and what h is applied to.
 
     Polar factor, sign and inverse: 2 and those of h.  Inverse p-th root, p > 2: X h, h^p by repeated squaring and its
     product with M.  Coupled square roots take one more than the polar factor.
     """
     power = p.bit_length() + p.bit_count() - 2 if p > 2 else 0
-    return 2 + power + Polynomial(coefficients, "gram").symmetric_products
+    return 2 + power + h.symmetric_products
 
 
 def least_errors(
@@ -93,9 +93,9 @@ class _Search:
         if k in self._reached:
             interval, stages = self._reached[k]
             for degree in self._degrees:
-                stage, after = next_stage(interval, degree, *self._options)
-                spent = k + price_of(stage.coefficients, stage.p)
-                last = stage.without_safety()
+                stage = next_stage(interval, degree, *self._options)
+                spent = k + price_of(Polynomial(stage.coefficients, "gram"), stage.p)
+                last, after = stage.without_safety(), stage.image
                 if spent not in self._ended or last.error < self._ended[spent][-1].error:
                     self._ended[spent] = [*stages, last]
                 if spent not in self._reached or after.width < self._reached[spent][0].width:

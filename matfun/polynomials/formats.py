@@ -37,7 +37,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from matfun.polynomials.certificate import critical_points, value
+from matfun.polynomials.certificate import critical_points, stability, sup_error, value
 
 
 @dataclass(frozen=True)
@@ -52,22 +52,19 @@ class Format:
         The same for what is kept from step to step.
     largest : float
         Largest finite number.
-    smallest : float
-        Smallest normal number.
     """
 
     roundoff: float
     stored: float
     largest: float
-    smallest: float
 
 
 FORMATS = {
-    "bfloat16": Format(2.0**-8, 2.0**-8, 2.0**128 - 2.0**120, 2.0**-126),
-    "float16": Format(2.0**-11, 2.0**-11, 65504.0, 2.0**-14),
-    "tfloat32": Format(2.0**-11, 2.0**-24, 2.0**128 - 2.0**104, 2.0**-126),
-    "float32": Format(2.0**-24, 2.0**-24, 2.0**128 - 2.0**104, 2.0**-126),
-    "float64": Format(2.0**-53, 2.0**-53, 2.0**1023 * (2 - 2.0**-52), 2.0**-1022),
+    "bfloat16": Format(2.0**-8, 2.0**-8, 2.0**128 - 2.0**120),
+    "float16": Format(2.0**-11, 2.0**-11, 65504.0),
+    "tfloat32": Format(2.0**-11, 2.0**-24, 2.0**128 - 2.0**104),
+    "float32": Format(2.0**-24, 2.0**-24, 2.0**128 - 2.0**104),
+    "float64": Format(2.0**-53, 2.0**-53, 2.0**1023 * (2 - 2.0**-52)),
 }
 """IEEE 754 and, for tfloat32, NVIDIA's: operands of 11 significant bits, products and sums as in float32."""
 
@@ -95,6 +92,13 @@ SHARE = 0.25
 
 RUNAWAY = 8.0
 """A top from which on nothing comes back: no minimax composition of 1 has an interval that reaches beyond 2."""
+
+STABLE = 20.0
+"""Growth of the backward error (``certificate.stability``) that counts as stable: a choice above the 8 to 11 of the
+cushioned lists in use, and below the 55 and more of plain compositions from 0.007 on."""
+
+NEGLIGIBLE = 0.1
+"""Share of the certified error that the backward error may have otherwise: a choice."""
 
 CANDIDATES = (
     (0.0, 1.0),
@@ -199,7 +203,9 @@ def tube(polynomials: Sequence[Sequence[float]], name: str, lower: float, p: int
         if size > form.largest * top:
             reason = f"its products reach {size / top:.3g} and overflow"
         elif c[0] <= 0 or least <= EMPIRICAL_STEP * noise:
-            reason = f"p falls to {least:.3g} up to {reach:.6g}, within its rounding {EMPIRICAL_STEP * noise:.2g}"
+            reason = (
+                f"the least value {least:.3g} up to {reach:.6g} is within its rounding {EMPIRICAL_STEP * noise:.2g}"
+            )
         elif not most + noise < RUNAWAY:
             reason = f"the top runs away to {most + noise:.3g}"
         if reason:
@@ -216,12 +222,28 @@ def tube(polynomials: Sequence[Sequence[float]], name: str, lower: float, p: int
     return Tube(tuple(tops), tuple(sizes), closes, reason)
 
 
-def is_safe(polynomials: Sequence[Sequence[float]], name: str, lower: float, p: int = 2) -> bool:
-    """Whether a schedule may be used in a format; see ``tube``.
+def hazard(polynomials: Sequence[Sequence[float]], name: str, lower: float, upper: float = 1.0, p: int = 2) -> str:
+    """Why a schedule for [lower, upper] must not be used in a format; empty if it may.
+
+    Raises
+    ------
+    ValueError
+        For the name of no format.
 
     Examples
     --------
-    >>> is_safe([(1.5, -0.5)] * 4, "bfloat16", lower=0.5)
-    True
+    >>> hazard([(1.5, -0.5)] * 4, "bfloat16", lower=0.5)
+    ''
     """
-    return tube(polynomials, name, lower, p).closes
+    if name not in FORMATS:
+        raise ValueError(f"dtype: expected one of {', '.join(FORMATS)}, got {name!r}")
+    first = tuple(c * upper ** (1 + p * i) for i, c in enumerate(polynomials[0]))  # as if started on [l / u, 1]
+    scaled = [first, *polynomials[1:]]
+    reason = tube(scaled, name, lower / upper, p).reason
+    if reason:
+        return reason
+    d, error = stability(scaled, lower / upper, 1.0, p), sup_error(scaled, lower / upper, 1.0, p)
+    rounding = d * FORMATS[name].roundoff
+    if d > STABLE and rounding > NEGLIGIBLE * error:
+        return f"the backward error may reach {d:.3g} roundings, {rounding:.2g}, beside an error of {error:.2g}"
+    return ""

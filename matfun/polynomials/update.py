@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import comb
 from typing import Any, Literal, TypeAlias
 
@@ -171,3 +172,24 @@ def one_for_each(
             tuple(shifts[which, i] for i in range(terms)),
         )
     return first
+
+
+WORTH_A_PASS = 2.0
+"""Forming R costs a pass over the Gram matrix: a choice, that rounding which is not halved is not worth it."""
+
+
+def exactly_in_residual(coefficients: Sequence[float]) -> Polynomial:
+    """Change from the gram basis with each coefficient rounded once: the sums cancel."""
+    fractions = Polynomial(tuple(map(Fraction, coefficients)), "gram").in_basis("residual").coefficients
+    return Polynomial(tuple(map(float, fractions)))
+
+
+def in_better_basis(gram: Polynomial, residual: Polynomial, lower: float, upper: float, p: int) -> Polynomial:
+    """Of two forms of h the residual one, where it amplifies rounding much less on [lower, upper] and costs no more.
+
+    The sizes compared are the sums of the moduli of the terms; near 1 R vanishes.
+    """
+    g, r = max(abs(lower), abs(upper)) ** p, max(abs(1 - lower**p), abs(1 - upper**p))
+    sizes = [sum(abs(c) * s**i for i, c in enumerate(h.coefficients)) for h, s in ((gram, g), (residual, r))]
+    better = sizes[1] * WORTH_A_PASS < sizes[0]
+    return residual if better and residual.symmetric_products <= gram.symmetric_products else gram

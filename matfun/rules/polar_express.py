@@ -8,15 +8,17 @@ Optimality and rate: theory/polar_express.py.  Source: Amsel, Persson, Musco, Go
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import repeat
 from numbers import Real
 from typing import Any
 
 from matfun.host import host_constant
-from matfun.polynomials.composition import CUSHION, EXACT_BELOW, stage_of
+from matfun.polynomials.composition import ACCURATE_CUSHION, CUSHION, EXACT_BELOW, SAFETY, compose, stage_of
 from matfun.polynomials.minimax import DEGREES
 from matfun.polynomials.presets import POLAR_EXPRESS_PUBLISHED
 from matfun.polynomials.taylor import taylor_inverse_root
-from matfun.polynomials.update import Polynomial, Update
+from matfun.polynomials.update import Basis, Polynomial, Update
 from matfun.rules.rule import ResidualView, require, rule
 
 DEFAULT_LOWER = 1e-3
@@ -25,21 +27,8 @@ DEFAULT_LOWER = 1e-3
 For the polar factor; an eigenvalue of M of 1e-6 for every p.
 """
 
-ACCURATE_CUSHION = 0.1
-"""Cushion of the paper's text (design for [u/10, u], arXiv 2505.16932, sec. 4.4), for accuracy-driven runs.
-
-One step more than the published table's, and a backward error two to three times smaller, because p(x)/x stays above
-0.65/u (benchmarks/stability.py).
-"""
-
-SAFETY = 1.01
-"""Safety factor of the authors' code (arXiv 2505.16932, appendix)."""
-
 ROUNDING_ABOVE_1 = 1e5
 """Allowance, in eps, for how far above 1 rounding may put a scaled singular value: sums of 1e5 terms of one sign."""
-
-RESIDUAL_BASIS_BELOW = 1e-2
-"""Error from which on the residual is small enough that its own basis is the more accurate one."""
 
 
 @rule("polar-express", problems=("polar", "sign", "sqrt", "invroot", "inv"))
@@ -67,9 +56,9 @@ class PolarExpress:
 
     Notes
     -----
-    2 or 3 products a step of the polar factor for degree 3 and 5.  Small singular values grow by 2.6 or 4.26 a step,
-    less with a cushion (2.5 and 3.9).  Inverse p-th roots of Hermitian matrices only: the steep polynomials, to the
-    power p, amplify what is not normal.
+    2, 3, 4, 4 products a step of the polar factor for degrees 3, 5, 7, 9, and 5 for 17.  Small singular values grow by
+    half the slope s_d of theory/minimax.py a step, 2.6 or 4.26 for degree 3 or 5, less with a cushion (2.5 and 3.9).
+    Inverse p-th roots of Hermitian matrices only: the steep polynomials, to the power p, amplify what is not normal.
 
     References
     ----------
@@ -112,17 +101,21 @@ class PolarExpress:
 
     def next(self, view: ResidualView) -> Update:
         """Return the minimax polynomial of this step; the Taylor polynomial once the interval has closed."""
-        key = (self.lower, self.degree, self.cushion, self.safety, view.p, view.step, view.last, view.lower, view.eps)
-        _design(*key)
-        return _updates[key]
-
-
-_updates: dict[tuple[Any, ...], Polynomial] = {}
-"""What every step of every schedule in use is: a call should not pay again for what depends on no matrix."""
+        basis, coefficients = _design(
+            *(self.lower, self.degree, self.cushion, self.safety),
+            *(view.p, view.step, view.last, view.lower, view.eps),
+        )
+        return Polynomial(coefficients, basis)
 
 
 @host_constant
-def _design(
+def _design(*key: Any) -> tuple[Basis, tuple[float, ...]]:
+    """Plain values, as a trace needs them."""
+    return _remembered(*key)
+
+
+@lru_cache(maxsize=2**12)
+def _remembered(
     lower: float | None,
     degree: int,
     cushion: float | None,
@@ -132,10 +125,7 @@ def _design(
     last: bool,
     told: float | None,
     eps: float,
-) -> bool:
-    key = (lower, degree, cushion, safety, p, step, last, told, eps)
-    if key in _updates:
-        return True
+) -> tuple[Basis, tuple[float, ...]]:
     accurate = told is not None
     bound = float(lower or told or DEFAULT_LOWER ** (2 / p))  # a NumPy scalar would promote float32
     if cushion is None:
@@ -143,16 +133,12 @@ def _design(
     # A quintic overflows from about 1 + 2 lower^2 on (theory/polar_express.py); the rounding of norms and products
     # of large matrices of one sign reaches many eps above 1.
     safety = safety or (SAFETY if 2 * bound**2 < ROUNDING_ABOVE_1 * eps else 1.0)
-    stage = stage_of(degree, bound, cushion, step, safety, p)
+    stage = stage_of(compose(bound, 1.0, repeat(degree), cushion, safety, p), step)
     stage = stage.without_safety() if last else stage
     if stage.error < EXACT_BELOW:
-        h = Polynomial(taylor_inverse_root(p, degree // 2))
-    elif accurate or stage.error < RESIDUAL_BASIS_BELOW:
-        h = stage.in_residual()
-    else:
-        h = Polynomial(stage.coefficients, basis="gram")
-    _updates[key] = h
-    return True
+        return "residual", taylor_inverse_root(p, degree // 2)
+    h = stage.in_residual() if accurate else stage.polynomial()
+    return h.basis, h.coefficients
 
 
 @rule("polar-express-published")

@@ -6,7 +6,7 @@ The data is in polynomials/presets.py, what the lists really are in docs/coeffic
 from __future__ import annotations
 
 from matfun.host import host_constant
-from matfun.polynomials.certificate import sup_error
+from matfun.polynomials.certificate import exact_sup_error
 from matfun.polynomials.presets import PRESETS
 from matfun.rules.rule import unknown_name
 from matfun.rules.schedule import Schedule
@@ -81,7 +81,7 @@ def preset(name: str, *, allow_defective: bool = False) -> Schedule:
 def _make(name: str) -> bool:
     if name not in _made:
         found = PRESETS[name]
-        error = sup_error(found.polynomials, found.lower, 1.0)
+        error = exact_sup_error(found.polynomials, found.lower, 1.0)
         _made[name] = Schedule(
             found.polynomials,
             (found.lower, 1.0),

@@ -1,4 +1,4 @@
-"""Schedule: a list of polynomials made in advance, one for each step, then Newton-Schulz.
+"""Schedule: a list of polynomials made in advance, one for each step, then its continuation or Newton-Schulz.
 
 What ``matfun.design`` and ``matfun.preset`` return; any such object is a ``method=``.  A polynomial is applied in the
 basis, of R or of I - R, in which it amplifies rounding less.
@@ -8,15 +8,27 @@ Map, curve and price of any list: theory/schedule.py.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
-from matfun.polynomials.certificate import images, region
-from matfun.polynomials.composition import Stage, exactly_in_residual, in_better_basis
+from matfun.host import host_constant
+from matfun.polynomials.certificate import images, region, stability
+from matfun.polynomials.composition import (
+    ACCURATE_CUSHION,
+    EXACT_BELOW,
+    SAFETY,
+    Interval,
+    Stage,
+    compose_from,
+    stage_of,
+)
 from matfun.polynomials.degrees import price_of
-from matfun.polynomials.formats import FORMATS, tube
+from matfun.polynomials.formats import FORMATS, hazard
 from matfun.polynomials.taylor import taylor_inverse_root
-from matfun.polynomials.update import Polynomial, Update
+from matfun.polynomials.update import Basis, Polynomial, Update, exactly_in_residual, in_better_basis
 from matfun.rules.rule import ResidualView
 
 FORMAT = 1
@@ -43,7 +55,7 @@ class Schedule:
     name : str
         ``info.method`` of a run.
     repeat : bool
-        Whether the last polynomial is repeated in further steps; else they are Newton-Schulz steps of its degree.
+        Whether the last polynomial is repeated in further steps.
     stages : tuple of Stage
         How each polynomial was made: interval, cushion, recentring, safety factor.  Empty for a list that was given.
     attained : float or None
@@ -64,17 +76,22 @@ class Schedule:
     note: str = ""
     defect: str = ""
     _updates: tuple[Polynomial, ...] = field(init=False, repr=False, compare=False)
+    _end: tuple[str, str, str] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.coefficients or not all(self.coefficients):
             raise ValueError("coefficients: expected at least one polynomial with at least one coefficient")
+        lower, upper = self.interval
+        if not 0 < lower <= upper:
+            raise ValueError(f"interval: expected 0 < lower <= upper, got {self.interval!r}")
         if self.stages:
             updates = [stage.polynomial() for stage in self.stages]
         else:
-            ends = images(self.coefficients, *self.interval, self.p)
-            lists = zip(self.coefficients, ends, strict=False)
-            updates = [in_better_basis(c, exactly_in_residual(c), *e, self.p) for c, e in lists]
+            ends = images(self.coefficients, lower, upper, self.p)
+            lists = [(Polynomial(c, "gram"), exactly_in_residual(c)) for c in self.coefficients]
+            updates = [in_better_basis(*forms, *e, self.p) for forms, e in zip(lists, ends, strict=False)]
         object.__setattr__(self, "_updates", tuple(updates))
+        object.__setattr__(self, "_end", _as_text(self.stages[-1].image) if self.stages else None)
 
     def __len__(self) -> int:
         return len(self.coefficients)
@@ -90,7 +107,7 @@ class Schedule:
 
         The coupled square roots take one more a step.  ``matfun.simulate`` counts them for any problem.
         """
-        return sum(price_of(c, self.p) for c in self.coefficients)
+        return sum(price_of(h, self.p) for h in self._updates)
 
     @property
     def forms_square(self) -> bool:
@@ -100,11 +117,30 @@ class Schedule:
     @property
     def region(self) -> float:
         """Value below which every positive start stays positive and bounded, and converges unless ``repeat``."""
-        return region(self.coefficients, self.p, repeat=self.repeat)
+        chain = list(self.coefficients)
+        if self._end is not None:
+            for stage in _following(self.stages[-1].image, self.degrees[-1], self.p):
+                chain.append(stage.coefficients)
+                if stage.error < EXACT_BELOW:
+                    break
+        return region(chain, self.p, repeat=self.repeat)
+
+    @property
+    def stability(self) -> float:
+        """The d of Nakatsukasa and Higham: a computed polar factor has a backward error of up to some d roundings.
+
+        The largest, over the steps, of the growth max p / u of the largest value over the least growth p(x) / x of any
+        value up to u; inf where a polynomial has a wrong sign (SIAM J. Matrix Anal. Appl. 33, 2012, Thm 2.4).  A
+        cushion keeps it small: about 10 for 0.02 and below 3 for 0.1 with quintics.
+        """
+        return stability(self.coefficients, *self.interval, self.p)
 
     @property
     def safe_in(self) -> tuple[str, ...]:
-        """Formats in which rounding cannot push values of the interval out of reach, the coarsest first."""
+        """Formats in which rounding cannot push values of the interval out of reach, the coarsest first.
+
+        That says nothing about backward errors: see ``stability``.
+        """
         return tuple(name for name in FORMATS if not self.hazard(name))
 
     def hazard(self, dtype: str) -> str:
@@ -113,14 +149,19 @@ class Schedule:
         Parameters
         ----------
         dtype : {"bfloat16", "float16", "tfloat32", "float32", "float64"}
+
+        Raises
+        ------
+        ValueError
+            For another name.
         """
-        lower, upper = self.interval
-        # as if started on [lower / upper, 1]
-        first = tuple(c * upper ** (1 + self.p * i) for i, c in enumerate(self.coefficients[0]))
-        return tube([first, *self.coefficients[1:]], dtype, lower / upper, self.p).reason
+        return hazard(self.coefficients, dtype, *self.interval, self.p)
 
     def next(self, view: ResidualView) -> Update:
         """Return the polynomial of this step.
+
+        After the last one: that again if ``repeat``; the composition continued, if the schedule is a designed one; else
+        the Taylor polynomial, whose region an unfinished list may not have reached.
 
         Raises
         ------
@@ -132,6 +173,9 @@ class Schedule:
         step, last = view.step, len(self.coefficients) - 1
         if step <= last or self.repeat:
             return self._updates[min(step, last)]
+        if self._end is not None:
+            degree = 2 * len(self.coefficients[-1]) - 1
+            return Polynomial(*_continued(*self._end, degree, self.p, step - last - 1))
         return Polynomial(taylor_inverse_root(self.p, len(self.coefficients[-1]) - 1))
 
     def plot(self) -> Any:
@@ -178,10 +222,37 @@ class Schedule:
             If the text is not such a document.
         """
         document = json.loads(text)
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
+        names = [f.name for f in fields(cls) if f.init]
+        if not isinstance(document, dict) or document.get("format") != FORMAT or not document.keys() >= set(names):
             raise ValueError(f"text: expected a document of Schedule.to_json with format {FORMAT}, got {text[:40]!r}")
-        known = {f.name: document[f.name] for f in fields(cls) if f.init}
+        known = {name: document[name] for name in names}
         known["coefficients"] = tuple(map(tuple, known["coefficients"]))
         known["interval"] = tuple(known["interval"])
         known["stages"] = tuple(Stage(**{**s, "best": tuple(s["best"])}) for s in known["stages"])
         return cls(**known)
+
+
+def _following(end: Interval, degree: int, p: int) -> Iterator[Stage]:
+    """The composition continued, as accuracy-driven Polar Express does it."""
+    return compose_from(end, repeat(degree), ACCURATE_CUSHION, SAFETY, p)
+
+
+def _as_text(end: Interval) -> tuple[str, str, str]:
+    """Exact text: torch.compile takes a float that has changed between calls for a variable, a str never."""
+    return end.lower.hex(), end.upper.hex(), end.spread.hex()
+
+
+@host_constant
+def _continued(lower: str, upper: str, spread: str, degree: int, p: int, k: int) -> tuple[tuple[float, ...], Basis]:
+    """Step k, from 0, after a schedule that ends on this interval; plain values, as a trace needs them."""
+    return _remembered(lower, upper, spread, degree, p, k)
+
+
+@lru_cache(maxsize=2**10)
+def _remembered(lower: str, upper: str, spread: str, degree: int, p: int, k: int) -> tuple[tuple[float, ...], Basis]:
+    end = Interval(float.fromhex(lower), float.fromhex(upper), float.fromhex(spread))
+    stage = stage_of(_following(end, degree, p), k)
+    if stage.error < EXACT_BELOW:
+        return taylor_inverse_root(p, degree // 2), "residual"
+    h = stage.in_residual()
+    return h.coefficients, h.basis
