@@ -63,7 +63,7 @@ def expand(c: Coefficients) -> list[Number]:
 def price(b: Coefficients) -> int:
     """Products beyond S: three for degree 8 where that scheme exists, Paterson-Stockmeyer's for the rest.
 
-    Whether it is stable enough is not asked; tests/test_evaluation.py shows that it is for what is designed.
+    Whether it is stable enough is not asked; tests/design/test_evaluation.py shows that it is for what is designed.
     """
     if len(b) == 9 and b[8] != 0 and b[7] != 0:
         with mp.workdps(WORKING_DIGITS):

@@ -8,11 +8,11 @@ import numpy as np
 
 from matfun.functions.inputs import check_choice, check_count
 from matfun.polynomials.certificate import exact_sup_error
-from matfun.polynomials.fit import least_squares, minimax
+from matfun.polynomials.fit import fit_least_squares, fit_minimax
 from matfun.polynomials.measure import SpectralMeasure
 from matfun.rules.schedule import Schedule
 
-CRITERIA = {"minimax": minimax, "least-squares": least_squares}
+CRITERIA = {"minimax": fit_minimax, "least-squares": fit_least_squares}
 
 
 def design_on_spectrum(

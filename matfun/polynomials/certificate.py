@@ -2,7 +2,7 @@ r"""What a list of polynomials does to an interval of singular values, recompute
 
 x h(x^p) takes an interval to an interval whose ends are values at its ends or at critical points, the roots of
 $\sum_i (1 + p i) c_i y^i$, y = x^p; so the image under a composition, and with it sup |1 - p|, needs no sampling.
-tests/test_certificates.py holds every certificate in the package against exact arithmetic (theory/sturm.py).
+tests/design/test_certificates.py holds every certificate in the package against exact arithmetic (theory/sturm.py).
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ EPS = 2.0**-52
 
 EMPIRICAL_NOISE = 4.0
 """A coefficient of a resolved f is noise below this many EPS times the size of f plus its mean change under a relative
-change of x; 0.2 was the most seen over 14 functions like those of tests/test_chebyshev.py, up to degree 4096."""
+change of x; 0.2 was the most seen over 14 functions like those of tests/design/test_chebyshev.py, up to degree 4096."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ EMPIRICAL_RATIO = 2.5
 
 Over the best polynomials of degree 17 in X for l = 1e-1 to 1e-8 and the later steps of their compositions, in both
 bases, and over Taylor polynomials, the ratio was 1.28 to 1.77; for the bounds of their spectra in place of 1 it was 1.0
-to 1.46 (tests/test_evaluation.py).
+to 1.46 (tests/design/test_evaluation.py).
 """
 
 

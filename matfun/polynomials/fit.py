@@ -64,7 +64,7 @@ class Fit:
         return self.polynomial.in_basis("gram").coefficients
 
 
-def least_squares(measure: SpectralMeasure, degree: int, p: int = 2) -> Fit:
+def fit_least_squares(measure: SpectralMeasure, degree: int, p: int = 2) -> Fit:
     r"""Polynomial h that minimises $\sum_i w_i (1 - x_i h(y_i))^2$, $x = y^{1/p}$.
 
     Parameters
@@ -88,7 +88,7 @@ def least_squares(measure: SpectralMeasure, degree: int, p: int = 2) -> Fit:
 
     Examples
     --------
-    >>> fit = least_squares(SpectralMeasure.from_spectrum([0.5, 1.0]), 3)
+    >>> fit = fit_least_squares(SpectralMeasure.from_spectrum([0.5, 1.0]), 3)
     >>> [round(c, 12) for c in fit.coefficients], fit.error < 1e-15
     ([2.333333333333, -1.333333333333], True)
     """
@@ -100,7 +100,7 @@ def least_squares(measure: SpectralMeasure, degree: int, p: int = 2) -> Fit:
     return Fit(h, float(np.sqrt(left @ left + at_zero)))
 
 
-def minimax(measure: SpectralMeasure, degree: int, p: int = 2) -> Fit:
+def fit_minimax(measure: SpectralMeasure, degree: int, p: int = 2) -> Fit:
     r"""Polynomial h that minimises $\max_i |1 - x_i h(y_i)|$, $x = y^{1/p}$.
 
     Parameters
@@ -108,7 +108,7 @@ def minimax(measure: SpectralMeasure, degree: int, p: int = 2) -> Fit:
     measure : SpectralMeasure
         Its weights play no part.  Nodes at 0 are left out, since the error there is 1 whatever h is.
     degree : int
-        Odd, as for ``least_squares``.
+        Odd, as for ``fit_least_squares``.
     p : int
 
     Returns
@@ -124,7 +124,7 @@ def minimax(measure: SpectralMeasure, degree: int, p: int = 2) -> Fit:
 
     Examples
     --------
-    >>> fit = minimax(SpectralMeasure.from_spectrum([0.5, 0.75, 1.0]), 3)
+    >>> fit = fit_minimax(SpectralMeasure.from_spectrum([0.5, 0.75, 1.0]), 3)
     >>> h = fit.coefficients
     >>> [round(1 - x * (h[0] + h[1] * x * x), 9) for x in (0.5, 0.75, 1.0)]
     [0.085714286, -0.085714286, 0.085714286]

@@ -29,7 +29,7 @@ degree  bfloat16       float16, tf32  float32        float64
 in eight steps.  Where E exceeds 1/4 in the last step, that step needs its safety factor too: five quintics in bfloat16
 reach E = 0.28 with it and 0.7 without.
 
-Evidence: theory/emulation.py and tests/test_formats.py, which also say how far the rule is from sharp.
+Evidence: theory/emulation.py and tests/design/test_formats.py, which also say how far the rule is from sharp.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ next interval has spread exactly E, centre 1.
 
 Sources: Amsel, Persson, Musco, Gower, arXiv 2505.16932 (the problem, its degree-3 solution);
 the degree-5 parametrisation by the interior extrema q < r is ours (checked against multiprecision Remez in
-tests/test_minimax.py); Boumal and Gonon describe an equivalent one-parameter family.
+tests/design/test_composition.py); Boumal and Gonon describe an equivalent one-parameter family.
 """
 
 from __future__ import annotations

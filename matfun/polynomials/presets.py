@@ -1,7 +1,8 @@
 """Published coefficient lists, as data: digits as printed, interval, claim, origin, defect.
 
-What they really are is recomputed in docs/check_coefficients.py and told in docs/coefficients.md; tests/test_presets.py
-holds both to this file.  A list is data of its source, not a recommendation: most were made for 16 bit.
+What they really are is recomputed in docs/check_coefficients.py and told in docs/coefficients.md;
+tests/design/test_presets.py holds both to this file.  A list is data of its source, not a recommendation: most were
+made for 16 bit.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def remez(q: int, spread: float, p: int = 2, basis: Basis = "gram") -> tuple[tup
 
     Notes
     -----
-    About a millisecond.  Against 40 digits: coefficients and error to 1e-14 (tests/test_remez.py).
+    About a millisecond.  Against 40 digits: coefficients and error to 1e-14 (tests/design/test_remez.py).
 
     Examples
     --------

@@ -24,7 +24,7 @@ LOWERS = [float(v) for v in np.geomspace(1e-12, 0.9, 25)] + [0.99, 1 - 1e-3, 1 -
 STEPS = 12
 
 DEGREES = (3, 5)
-"""Those with closed forms; tests/test_remez.py has the others."""
+"""Those with closed forms; tests/design/test_remez.py has the others."""
 
 CUSHIONS = (0.0, express.CUSHION, 0.1)
 

@@ -11,7 +11,7 @@ from scipy.linalg import hessenberg
 from scipy.optimize import linprog
 
 from matfun.polynomials import fit as fit_module
-from matfun.polynomials.fit import least_squares, minimax
+from matfun.polynomials.fit import fit_least_squares, fit_minimax
 from matfun.polynomials.measure import SpectralMeasure
 from theory.minimax import minimax_odd
 
@@ -84,7 +84,7 @@ def by_normal_equations(measure, degree, p):
 def test_least_squares_is_the_solution_of_the_normal_equations(name, degree, p):
     sigmas = spectra(31)[name]
     measure = SpectralMeasure.from_spectrum(sigmas, p, weights=RNG(0).uniform(0.1, 1, sigmas.size))
-    fit, best = least_squares(measure, degree, p), by_normal_equations(measure, degree, p)
+    fit, best = fit_least_squares(measure, degree, p), by_normal_equations(measure, degree, p)
     allowed = rounding(fit.coefficients, measure.nodes, p)
     assert fit.error == pytest.approx(best, rel=1e-9, abs=20 * U)
     attained = rms(error_at(fit.coefficients, measure.nodes, p), measure.weights)
@@ -97,7 +97,7 @@ def test_least_squares_over_many_decades(lower):
     measure = SpectralMeasure.from_spectrum(np.geomspace(lower, 1, 19))
     for degree in (15, 21):
         best = by_normal_equations(measure, degree, 2)
-        assert least_squares(measure, degree).error == pytest.approx(best, rel=1e-8)
+        assert fit_least_squares(measure, degree).error == pytest.approx(best, rel=1e-8)
 
 
 @DEGREES
@@ -105,7 +105,7 @@ def test_least_squares_over_many_decades(lower):
 @pytest.mark.parametrize("name", ["uniform", "log", "beyond", "clustered"])
 def test_minimax_is_the_optimum_of_the_linear_programme(name, degree, p):
     y = np.asarray(SpectralMeasure.from_spectrum(spectra(60)[name], p).nodes)
-    fit = minimax(SpectralMeasure(tuple(y), (1.0,) * y.size), degree, p)
+    fit = fit_minimax(SpectralMeasure(tuple(y), (1.0,) * y.size), degree, p)
     middle, half = (y[0] + y[-1]) / 2, (y[-1] - y[0]) / 2
     rows = y[:, None] ** (1 / p) * np.polynomial.chebyshev.chebvander((y - middle) / half, degree // 2)
     one = np.ones((y.size, 1))
@@ -121,7 +121,7 @@ def test_minimax_is_the_optimum_of_the_linear_programme(name, degree, p):
 def test_minimax_equioscillates_and_is_attained(name, degree, p):
     """The certificate that needs no twin: de la Vallée Poussin's bound from the coefficients is the error itself."""
     measure = SpectralMeasure.from_spectrum(spectra(200)[name], p)
-    fit, count = minimax(measure, degree, p), degree // 2 + 2
+    fit, count = fit_minimax(measure, degree, p), degree // 2 + 2
     errors = error_at(fit.coefficients, measure.nodes, p)
     allowed = rounding(fit.coefficients, measure.nodes, p) + 1e-12 * fit.error
     assert max(map(abs, errors)) <= fit.error + allowed
@@ -133,7 +133,7 @@ def test_minimax_equioscillates_and_is_attained(name, degree, p):
 
 @pytest.mark.parametrize("name", ["uniform", "log", "beyond", "clustered"])
 @pytest.mark.parametrize("degree", [3, 5, 9])
-@pytest.mark.parametrize("make", [least_squares, minimax])
+@pytest.mark.parametrize("make", [fit_least_squares, fit_minimax])
 def test_no_perturbation_does_better(name, degree, make):
     measure = SpectralMeasure.from_spectrum(spectra(50)[name])
     fit, rng = make(measure, degree), RNG(degree)
@@ -141,7 +141,7 @@ def test_no_perturbation_does_better(name, degree, make):
 
     def objective(c):
         e = 1 - np.sqrt(y) * np.polynomial.polynomial.polyval(y, c)
-        return np.sqrt(w @ e**2) if make is least_squares else np.abs(e).max()
+        return np.sqrt(w @ e**2) if make is fit_least_squares else np.abs(e).max()
 
     c = np.asarray(fit.coefficients)
     floor = rounding(c, y, 2)
@@ -164,7 +164,7 @@ def test_dense_nodes_tend_to_the_interval_from_below(ends, degree):
         measure = SpectralMeasure.from_spectrum(x)
         r = [1 - mp.mpf(y) for y in (measure.nodes[0], measure.nodes[-1])]  # of the nodes as they were rounded
         exact = minimax_odd(*(mp.sqrt(1 - v) for v in r), degree, 50)[1]
-        ratio = float(minimax(measure, degree).error / exact)
+        ratio = float(fit_minimax(measure, degree).error / exact)
         # near 1 rounding moves inner nodes by 1e-16 / spread of the interval: down by its effect on E only
         assert np.cos(np.pi * degree / (2 * (n - 1))) - 1e-7 <= ratio <= 1 + 1e-11
         assert ratio >= last - 1e-7
@@ -175,7 +175,7 @@ def test_least_squares_near_one_keeps_the_digits_of_the_error():
     """p = 2, q = 1, r = +-rho: to leading order 1 - x h = 3/8 r^2 - d_0 - d_1 r, so that d_0 fits 3/8 rho^2 exactly."""
     rho = 2.0**-28
     measure = SpectralMeasure((1 - rho, 1.0, 1 + rho), (1.0, 2.0, 1.0))
-    fit = least_squares(measure, 3)
+    fit = fit_least_squares(measure, 3)
     # target 3/8 rho^2 (1, 0, 1) with weights 1/4, 1/2, 1/4: mean 3/16 rho^2, deviation the same
     assert fit.error == pytest.approx(3 / 16 * rho**2, rel=4 * rho)
     assert fit.polynomial.basis == "residual"
@@ -183,7 +183,7 @@ def test_least_squares_near_one_keeps_the_digits_of_the_error():
 
 
 @POWERS
-@pytest.mark.parametrize("make", [least_squares, minimax])
+@pytest.mark.parametrize("make", [fit_least_squares, fit_minimax])
 def test_fewer_nodes_than_coefficients(make, p):
     """Interpolation by the lowest degree, finite also for nodes that almost coincide."""
     for nodes in ([0.7], [0.5, 0.9], [1e-12, 1.0], [1e-12, 1e-6, 1.0], [0.5, 0.5 + 1e-15], [1.0, 1 + 2.0**-52], [1.0]):
@@ -195,7 +195,7 @@ def test_fewer_nodes_than_coefficients(make, p):
         assert fit.error <= floor
 
 
-@pytest.mark.parametrize("make", [least_squares, minimax])
+@pytest.mark.parametrize("make", [fit_least_squares, fit_minimax])
 def test_a_huge_spread_is_finite(make):
     sigmas = np.geomspace(1e-12, 1, 100)
     for degree in (3, 9, 17):
@@ -215,17 +215,19 @@ def test_where_rounding_stops_the_exchange_the_answer_is_no_worse_than_least_squ
         sigmas = rng.choice([0.13, 0.41, 0.55, 0.97], 150) * (1 + width * rng.random(150))
         nodes = SpectralMeasure.from_spectrum(sigmas).nodes
         measure = SpectralMeasure(nodes, (1.0,) * len(nodes))
-        fit = minimax(measure, degree)
-        assert fit.error <= np.sqrt(150) * least_squares(measure, degree).error * (1 + 1e-9) + 4 * U
+        fit = fit_minimax(measure, degree)
+        assert fit.error <= np.sqrt(150) * fit_least_squares(measure, degree).error * (1 + 1e-9) + 4 * U
 
 
 def test_nodes_at_zero():
     measure = SpectralMeasure.from_spectrum([0.0, 0.0, 0.5, 1.0])
-    assert minimax(measure, 3) == minimax(SpectralMeasure.from_spectrum([0.5, 1.0]), 3)
-    fit = least_squares(measure, 3)
+    assert fit_minimax(measure, 3) == fit_minimax(SpectralMeasure.from_spectrum([0.5, 1.0]), 3)
+    fit = fit_least_squares(measure, 3)
     assert fit.error == pytest.approx(np.sqrt(0.5), rel=1e-14)
-    assert fit.coefficients == pytest.approx(least_squares(SpectralMeasure.from_spectrum([0.5, 1.0]), 3).coefficients)
-    for make in (least_squares, minimax):
+    assert fit.coefficients == pytest.approx(
+        fit_least_squares(SpectralMeasure.from_spectrum([0.5, 1.0]), 3).coefficients
+    )
+    for make in (fit_least_squares, fit_minimax):
         only = make(SpectralMeasure.from_spectrum([0.0]), 5)
         assert (only.coefficients, only.error) == ((0.0,), 1.0)
 
@@ -239,7 +241,7 @@ def test_weights():
     # a heavier node is fitted better
     errors = []
     for w in (1.0, 100.0):
-        c = least_squares(SpectralMeasure.from_spectrum([0.3, 0.6, 0.8, 1.0], weights=[w, 1, 1, 1]), 3).coefficients
+        c = fit_least_squares(SpectralMeasure.from_spectrum([0.3, 0.6, 0.8, 1.0], weights=[w, 1, 1, 1]), 3).coefficients
         errors.append(abs(1 - 0.3 * (c[0] + c[1] * 0.09)))
     assert errors[1] < errors[0] / 5
 
@@ -259,10 +261,10 @@ def test_a_histogram_is_its_density():
     for end in edges:
         assert np.abs(sigma - end).min() < 1e-15
     assert not ((sigma > 0.4 + 1e-9) & (sigma < 0.7 - 1e-9)).any()
-    fine = minimax(
+    fine = fit_minimax(
         SpectralMeasure.from_spectrum(np.concatenate([np.linspace(0.1, 0.4, 500), np.linspace(0.7, 1.1, 500)])), 5
     )
-    assert 0.99 * fine.error <= minimax(measure, 5).error <= fine.error * (1 + 1e-4)
+    assert 0.99 * fine.error <= fit_minimax(measure, 5).error <= fine.error * (1 + 1e-4)
     two = SpectralMeasure.from_histogram([0.2, 0.4], [1.0], per_bin=2)
     assert two.nodes == pytest.approx([0.04, 0.16])
 
@@ -288,7 +290,7 @@ def test_moments_of_a_small_matrix_are_its_spectrum(interval, n):
         # the norm before the last is above 1e-8 of the first, and divides the rounding of the moments
         assert found.nodes == pytest.approx(exact.nodes, abs=1e-8)
         assert found.weights == pytest.approx(exact.weights, abs=1e-7)
-        for make in (least_squares, minimax):
+        for make in (fit_least_squares, fit_minimax):
             assert make(found, 3).error == pytest.approx(make(exact, 3).error, abs=1e-7)
 
 
@@ -338,7 +340,7 @@ def test_lanczos_of_a_small_matrix_is_what_the_probes_see():
     found = SpectralMeasure.from_lanczos([a for a, _ in runs], [b for _, b in runs], [z @ z for z in probes])
     seen = ((probes @ Q) ** 2).sum(axis=0)
     exact = SpectralMeasure(tuple(y), tuple(seen))
-    for make in (least_squares, minimax):
+    for make in (fit_least_squares, fit_minimax):
         assert make(found, 5).error == pytest.approx(make(exact, 5).error, rel=1e-9)
     for k in range(5):
         assert np.dot(found.weights, np.power(found.nodes, k)) == pytest.approx(seen @ y**k / seen.sum(), rel=1e-12)
@@ -384,9 +386,9 @@ MOMENTS, LANCZOS = SpectralMeasure.from_chebyshev_moments, SpectralMeasure.from_
             lambda: LANCZOS([[1.0, -1.0]], [[0.1]]),
             "alphas, betas: expected those of a semidefinite matrix, got a Ritz value -1",
         ),
-        (lambda: minimax(M, 4), "degree: expected an odd integer, because x h(y) is odd for p = 2, got 4"),
-        (lambda: least_squares(M, 0), "degree: expected an integer of at least 1, got 0"),
-        (lambda: least_squares(M, 3, 0.5), "p: expected an integer of at least 1, got 0.5"),
+        (lambda: fit_minimax(M, 4), "degree: expected an odd integer, because x h(y) is odd for p = 2, got 4"),
+        (lambda: fit_least_squares(M, 0), "degree: expected an integer of at least 1, got 0"),
+        (lambda: fit_least_squares(M, 3, 0.5), "p: expected an integer of at least 1, got 0.5"),
     ],
 )
 def test_messages(call, message):
@@ -396,7 +398,7 @@ def test_messages(call, message):
 
 def test_what_is_no_measure():
     with pytest.raises(TypeError, match="measure: expected a SpectralMeasure, got list"):
-        minimax([1.0], 3)
+        fit_minimax([1.0], 3)
 
 
 def test_the_exchange_ends(monkeypatch):
@@ -404,7 +406,7 @@ def test_the_exchange_ends(monkeypatch):
     rng = RNG(0)
     for _ in range(40):
         sigmas = 10 ** rng.uniform(-3, 0.3, int(rng.integers(3, 400)))
-        minimax(SpectralMeasure.from_spectrum(sigmas), int(rng.integers(1, 8)) * 2 + 1)
+        fit_minimax(SpectralMeasure.from_spectrum(sigmas), int(rng.integers(1, 8)) * 2 + 1)
     monkeypatch.setattr(fit_module, "EMPIRICAL_MAX_EXCHANGES", 1)
     with pytest.raises(ArithmeticError, match="the exchange on 50 nodes with q = 2 did not end"):
-        minimax(SpectralMeasure.from_spectrum(np.geomspace(0.01, 1, 50)), 5)
+        fit_minimax(SpectralMeasure.from_spectrum(np.geomspace(0.01, 1, 50)), 5)

@@ -15,7 +15,7 @@ from matfun.rules import muon as muon_rule
 from theory import minimax, muon, polar_express
 from theory.scalar import image, number, odd, real_roots
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 RECORD = json.loads((DOCS / "coefficients.json").read_text())
 
