@@ -65,17 +65,24 @@ def design_on_spectrum(
     check_count("p", p, least=1)
     check_choice("criterion", criterion, tuple(CRITERIA))
     measure = spectrum if isinstance(spectrum, SpectralMeasure) else SpectralMeasure.from_spectrum(spectrum, p)
-    points = np.asarray([y for y in measure.nodes if y > 0])
+    nodes = measure.nodes
+    points = np.asarray([y for y in nodes if y > 0])
     if points.size == 0:
         raise ValueError("spectrum: expected at least one positive value, got zeros alone")
     sigmas = points ** (1 / p)
     ends = (float(sigmas.min()), float(sigmas.max()))
     coefficients = []
-    for _ in range(steps):
-        h = CRITERIA[criterion](measure, degree, p).polynomial
-        coefficients.append(h.in_basis("gram").coefficients)
-        moved = np.asarray(measure.nodes) * np.abs(h(1 - np.asarray(measure.nodes))) ** p
-        measure = SpectralMeasure(tuple(map(float, moved)), measure.weights)
-    attained = max(abs(1 - y ** (1 / p)) for y in measure.nodes if y > 0)
-    error = exact_sup_error(coefficients, *ends, p)
+    try:
+        with np.errstate(over="raise", under="ignore", invalid="raise"):
+            for _ in range(steps):
+                h = CRITERIA[criterion](measure, degree, p).polynomial
+                coefficients.append(h.in_basis("gram").coefficients)
+                y = np.asarray(measure.nodes)
+                measure = SpectralMeasure(tuple(map(float, y * np.abs(h(1 - y)) ** p)), measure.weights)
+            attained = max(abs(1 - y ** (1 / p)) for y in measure.nodes if y > 0 or 0 not in nodes)
+            error = exact_sup_error(coefficients, *ends, p)
+    except ArithmeticError as problem:
+        raise ValueError(
+            f"spectrum: expected one that {steps} steps of degree {degree} can carry, got {problem}"
+        ) from None
     return Schedule(tuple(coefficients), ends, error, p, name="design-on-spectrum", attained=attained)

@@ -22,8 +22,15 @@ Coefficients = Sequence[float]
 """Of h in the gram basis, 1, x^p, x^(2 p), ...: of x, x^3, x^5, ... for p = 2."""
 
 
+RUNAWAY = 1e6
+"""A value from which on no polynomial of a composition of 1 leads back."""
+
 REAL = 1e-7
 """Relative imaginary part below which a computed root counts as real: half the digits, as for a double root."""
+
+
+LARGEST = 1e290
+"""Powers of x are formed up to this; a value beyond has left every region of interest."""
 
 
 def value(coefficients: Coefficients, x: float, p: int = 2) -> float:
@@ -128,6 +135,8 @@ def exact_sup_error(polynomials: Sequence[Coefficients], lower: float, upper: fl
         points = [low, high, *_turns_between(c, low, high, p)]
         values = [_rounded(sum((v * x ** (p * i + 1) for i, v in enumerate(c)), Fraction(0))) for x in points]
         low, high = min(values), max(values)
+        if max(-low, high) > RUNAWAY:
+            return inf
     return float(max(1 - low, high - 1))
 
 
@@ -219,6 +228,7 @@ def _invariant(coefficients: Coefficients, p: int) -> float:
 def _zeros(coefficients: Coefficients, p: int) -> list[float]:
     """Positive simple zeros of x h(x^p), ascending."""
     reach = 2 * max(1.0, *(abs(c / coefficients[-1]) for c in coefficients[:-1])) if len(coefficients) > 1 else 1.0
+    reach = min(reach, LARGEST ** (1 / (1 + p * len(coefficients))))
     ends = [1e-12, *critical_points(coefficients, p), reach]
     found = []
     for a, b in pairwise(ends):
@@ -233,6 +243,8 @@ def _first_exit(coefficients: Coefficients, top: float, p: int) -> float:
     ends.append(max(4.0, 2 * ends[-1]))
     while 0 < value(coefficients, ends[-1], p) < top and ends[-1] < 1e6:
         ends[-1] *= 2
+    ends[-1] = min(ends[-1], LARGEST ** (1 / (1 + p * len(coefficients))))
+    ends = [x for x in ends if x <= ends[-1]]
     for a, b in pairwise(ends):
         at = value(coefficients, b, p)
         if 0 < at < top:

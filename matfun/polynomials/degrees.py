@@ -1,9 +1,10 @@
 """Degrees of the steps: the fewest products for an error, the least error for a price, the widest interval.
 
 The error after a step grows with the width log(u/l) of the interval before it, so of all schedules that have spent k
-products only the one with the narrowest interval can be continued to the best one: dynamic programming over k is exact.
-With cushion and safety factor the width after a step grows with the one before too (theory/composition.py).
-Source for p = 2: Lee, Lee, No, Kim, IACR eprint 2020/834.
+products only the one with the narrowest interval can be continued to the best one: dynamic programming over k is exact
+(theory/composition.py; for p = 2 Lee, Lee, No, Kim, IACR eprint 2020/834).  With a cushion too: the polynomial for it
+does not depend on l and rises up to the cushion, where the two cases meet.  With a safety factor that the width
+after a step grows with the one before is observed, not proved.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from matfun.polynomials.update import Polynomial
 
 MOST_PRODUCTS = 200
 """Cubic steps alone reach 1e-15 from l = 1e-300 with fewer."""
+
+SHORTEST = -(2.0**-50)
+"""Logarithm of the largest left end: closer to 1 an interval has only a few floats."""
 
 SMALLEST_ERROR = 1e-300
 """Errors that underflow count as this one."""
@@ -119,6 +123,8 @@ def widest_left_end(degrees: Sequence[int], error: float, cushion: float, safety
     high = low / 2 if low < -1 else -1.0
     while excess(high) > 0:
         high /= 2
+        if high > SHORTEST:
+            raise ValueError(f"target: {len(degrees)} steps reach {error:g} from no interval of floats below 1")
     found, nudge = float(brentq(excess, low, high, xtol=1e-15, rtol=1e-14)), 1e-14
     while excess(found) > 0:  # rounding, and jumps where a safety factor sets in, can leave it on the wrong side
         found, nudge = found * (1 - nudge), 2 * nudge

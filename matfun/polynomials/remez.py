@@ -39,6 +39,9 @@ terms."""
 SMALLEST_TERM = 2.0**-60
 """Terms of the series are taken until delta^n falls below: 1/256 of the unit roundoff."""
 
+SMALLEST_NORMAL = 2.0**-1022
+"""y below counts as this: it underflows only at the left end, whose x is known without it."""
+
 LEVELLED = 8 * 2.0**-52
 """Unevenness of the extrema, relative to the level, at which the exchange stops: the rounding of the scaled error."""
 
@@ -130,11 +133,13 @@ def _exchange(q: int, delta: float, log_gap: float, nu: float) -> tuple[list[flo
 def _scaled_problem(q: int, delta: float, log_gap: float, nu: float, t: Vector) -> tuple[Vector, Vector]:
     """y^nu C_n(t) for n = 0..q and y^nu F(t); t[0] = -1 is the left end, whose y may underflow while x does not."""
     y = exp(2 * log_gap) + 2 * delta * (1 + t)
-    x = y**nu
-    x[0] = exp(2 * nu * log_gap)
+    log_x = nu * np.log(np.maximum(y, SMALLEST_NORMAL))
+    log_x[0] = 2 * nu * log_gap
+    x = np.exp(log_x)
     if delta > SERIES_BELOW:
         C = _gegenbauer(q, nu, t)
-        return x * C, (1 - x * ((-delta) ** np.arange(q + 1) @ C)) / delta ** (q + 1)
+        # 1 - x and the terms from n = 1 on are of the size of nu, which 1 - x f itself would lose for large p
+        return x * C, (-np.expm1(log_x) - x * ((-delta) ** np.arange(1, q + 1) @ C[1:])) / delta ** (q + 1)
     terms = ceil(log(SMALLEST_TERM) / log(delta))
     C = _gegenbauer(q + 1 + terms, nu, t)
     rest = (-delta) ** np.arange(terms + 1) @ C[q + 1 :]

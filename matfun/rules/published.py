@@ -51,7 +51,7 @@ def preset(name: str, *, allow_defective: bool = False) -> Schedule:
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         For an unknown name, and for a defective list that is not asked for as such.
 
     References
@@ -65,6 +65,8 @@ def preset(name: str, *, allow_defective: bool = False) -> Schedule:
     >>> len(plan), plan.products, plan.interval
     (5, 10, (0.007, 1.0))
     """
+    if not isinstance(name, str):
+        raise TypeError(f"name: expected a str, got {name!r}")
     if name not in PRESETS:
         raise ValueError(unknown_name("name", f"no published list is called {name!r}", name, PRESETS))
     defect = PRESETS[name].defect

@@ -47,7 +47,8 @@ class Schedule:
         Singular values of the start (for the inverse p-th root, p-th roots of the eigenvalues of M) for which ``error``
         is certified.
     error : float
-        sup |1 - x| after all steps over the interval, in exact arithmetic.
+        sup |1 - x| after all steps over the interval: of the floats in ``coefficients``, in exact arithmetic.
+        ``stages[-1].error`` is that of the polynomials before their coefficients were rounded.
     p : int
         2 for polar factor, sign and square roots, 1 for the inverse; else for the inverse p-th root.
     dtype : str or None
@@ -81,17 +82,23 @@ class Schedule:
     def __post_init__(self) -> None:
         if not self.coefficients or not all(self.coefficients):
             raise ValueError("coefficients: expected at least one polynomial with at least one coefficient")
-        lower, upper = self.interval
-        if not 0 < lower <= upper:
+        if not 0 < self.interval[0] <= self.interval[1]:
             raise ValueError(f"interval: expected 0 < lower <= upper, got {self.interval!r}")
-        if self.stages:
-            updates = [stage.polynomial() for stage in self.stages]
-        else:
-            ends = images(self.coefficients, lower, upper, self.p)
-            lists = [(Polynomial(c, "gram"), exactly_in_residual(c)) for c in self.coefficients]
-            updates = [in_better_basis(*forms, *e, self.p) for forms, e in zip(lists, ends, strict=False)]
+        try:
+            updates = self._in_better_bases()
+        except OverflowError:
+            raise ValueError(
+                f"coefficients: expected a bounded image of {self.interval}, got one that overflows"
+            ) from None
         object.__setattr__(self, "_updates", tuple(updates))
         object.__setattr__(self, "_end", _as_text(self.stages[-1].image) if self.stages else None)
+
+    def _in_better_bases(self) -> list[Polynomial]:
+        if self.stages:
+            return [stage.polynomial() for stage in self.stages]
+        ends = images(self.coefficients, *self.interval, self.p)
+        forms = [(Polynomial(c, "gram"), exactly_in_residual(c)) for c in self.coefficients]
+        return [in_better_basis(*both, *e, self.p) for both, e in zip(forms, ends, strict=False)]
 
     def __len__(self) -> int:
         return len(self.coefficients)

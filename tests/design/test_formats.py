@@ -86,9 +86,14 @@ def overshoots(name, case, units):
 def test_no_admitted_schedule_overshoots(name):
     # six from the edge: rejected with one and a half times the error
     def edge(polynomials, lower):
-        return tube(polynomials, name, lower).closes and not tube(polynomials, name, lower, margin=1.5).closes
+        return (
+            tube(polynomials, name, lower, terms=0).closes
+            and not tube(polynomials, name, lower, margin=1.5, terms=0).closes
+        )
 
-    cases = drawn(name, 6, edge) + drawn(name, 4, lambda polynomials, lower: tube(polynomials, name, lower).closes)
+    cases = drawn(name, 6, edge) + drawn(
+        name, 4, lambda polynomials, lower: tube(polynomials, name, lower, terms=0).closes
+    )
     assert [case for case in cases if overshoots(name, case, 2)] == []
 
 
@@ -96,10 +101,10 @@ def test_no_admitted_schedule_overshoots(name):
 def test_every_clearly_rejected_schedule_overshoots(name):
     # half of them from the edge: admitted with half the error
     def rejected(polynomials, lower):
-        return not tube(polynomials, name, lower, margin=SHARP).closes
+        return not tube(polynomials, name, lower, margin=SHARP, terms=0).closes
 
     def edge(polynomials, lower):
-        return rejected(polynomials, lower) and tube(polynomials, name, lower, margin=SHARP / 2).closes
+        return rejected(polynomials, lower) and tube(polynomials, name, lower, margin=SHARP / 2, terms=0).closes
 
     cases = drawn(name, 8, edge) + drawn(name, 8, rejected)
     assert [case for case in cases if not overshoots(name, case, 1)] == []
@@ -108,10 +113,10 @@ def test_every_clearly_rejected_schedule_overshoots(name):
 @pytest.mark.parametrize("name", EMULATED)
 def test_exceptions_are_confined_to_the_zone_between(name):
     # of schedules that the rule rejects at all, from anywhere in the grid, most fail
-    cases = drawn(name, 12, lambda polynomials, lower: not tube(polynomials, name, lower).closes)
+    cases = drawn(name, 12, lambda polynomials, lower: not tube(polynomials, name, lower, terms=0).closes)
     passed = [case for case in cases if not overshoots(name, case, 1)]
     assert len(passed) <= 4
-    assert all(tube(schedule(*case), name, case[0], margin=SHARP).closes for case in passed)
+    assert all(tube(schedule(*case), name, case[0], margin=SHARP, terms=0).closes for case in passed)
 
 
 @pytest.mark.parametrize("degree", [3, 5, 7, 9, 13, 17])
@@ -139,8 +144,9 @@ def test_the_error_of_a_step_is_of_the_size_of_the_amplification(degree):
         ("float16", 17, None),
         ("tfloat32", 5, (0.01, 1.01)),
         ("tfloat32", 9, (0.2, 1.1)),
-        ("float32", 5, (0.0, 1.0)),
-        ("float32", 9, (0.0, 1.0)),
+        ("float32", 3, (0.0, 1.0)),
+        ("float32", 5, (0.0, 1.003)),
+        ("float32", 9, (0.0, 1.003)),
         ("float32", 17, (0.05, 1.02)),
         ("float64", 5, (0.0, 1.0)),
         ("float64", 17, (0.0, 1.0)),
@@ -153,33 +159,33 @@ def test_caution_that_each_format_needs(name, degree, expected):
 
 def test_float64_needs_caution_only_for_tiny_lower():
     # the region of the quintic ends near 1 + 2 lower^2 (theory/polar_express.py): the spacing of 1 at about 1e-8
-    assert tube(schedule(1e-4, 12, 5, 0, 1), "float64", 1e-4).closes
-    assert not tube(schedule(1e-10, 20, 5, 0, 1), "float64", 1e-10).closes
-    assert not tube(schedule(1e-10, 20, 5, 0.02, 1), "float64", 1e-10).closes
-    assert tube(schedule(1e-10, 20, 5, 0.02, 1.01), "float64", 1e-10).closes
+    assert tube(schedule(1e-4, 12, 5, 0, 1), "float64", 1e-4, terms=0).closes
+    assert not tube(schedule(1e-10, 20, 5, 0, 1), "float64", 1e-10, terms=0).closes
+    assert not tube(schedule(1e-10, 20, 5, 0.02, 1), "float64", 1e-10, terms=0).closes
+    assert tube(schedule(1e-10, 20, 5, 0.02, 1.01), "float64", 1e-10, terms=0).closes
 
 
 def test_reasons():
     # Turbo-Muon's older list, whose first polynomial is negative above 0.884
     flips = [(4.0098, -7.0585, 2.4635), (3.4585, -5.5479, 2.5959), (2.7573, -3.2939, 1.4254), (2.7215, -3.0494, 1.3169)]
     for name in FORMATS:
-        found = tube(flips, name, 1e-3)
+        found = tube(flips, name, 1e-3, terms=0)
         assert not found.closes
         assert "step 1" in found.reason
         assert len(found.tops) == 1
-    assert "overflow" in tube(schedule(1e-3, 3, 17, 0, 1), "float16", 1e-3).reason
-    assert "runs away" in tube([(20.0, 0.0)], "float64", 0.1).reason
-    assert "exceeds" in tube(schedule(1e-2, 3, 5, 0, 1), "float16", 1e-2).reason
-    assert "least value" in tube([(-1.0,)], "float64", 0.1).reason
-    assert tube(schedule(1e-3, 5, 5, 0, 1), "float64", 1e-3).reason == ""
+    assert "overflow" in tube(schedule(1e-3, 3, 17, 0, 1), "float16", 1e-3, terms=0).reason
+    assert "runs away" in tube([(20.0, 0.0)], "float64", 0.1, terms=0).reason
+    assert "exceeds" in tube(schedule(1e-2, 3, 5, 0, 1), "float16", 1e-2, terms=0).reason
+    assert "least value" in tube([(-1.0,)], "float64", 0.1, terms=0).reason
+    assert tube(schedule(1e-3, 5, 5, 0, 1), "float64", 1e-3, terms=0).reason == ""
     with pytest.raises(KeyError):
-        tube(flips, "float8", 1e-3)
+        tube(flips, "float8", 1e-3, terms=0)
 
 
-@pytest.mark.parametrize(("p", "c"), [(1, (2.0, -1.0)), (2, (15 / 8, -10 / 8, 3 / 8)), (4, (5 / 4, -1 / 4))])
+@pytest.mark.parametrize(("p", "c"), [(1, (2.0, -1.0)), (2, (15 / 8, -10 / 8, 3 / 8))])
 def test_tops_of_a_contraction_are_one_and_its_rounding(p, c):
     # p(1) = 1 is the maximum of a Taylor polynomial on [0, 1], and p' = 0 there
-    found = tube([c] * 3, "float32", 0.5, p)
+    found = tube([c] * 3, "float32", 0.5, p, terms=0)
     assert found.closes
     u = 2.0**-24
     expected = 1 + EMPIRICAL_KAPPA * u * sum(map(abs, c))
