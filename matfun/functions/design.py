@@ -15,7 +15,7 @@ from matfun.functions.inputs import check_choice, check_count
 from matfun.polynomials.certificate import exact_sup_error
 from matfun.polynomials.composition import Stage, compose, start
 from matfun.polynomials.degrees import fewest_products, least_errors, price_of, widest_left_end
-from matfun.polynomials.formats import CANDIDATES, FORMATS, hazard
+from matfun.polynomials.formats import CANDIDATES, FORMATS, SHARE, hazard
 from matfun.polynomials.minimax import DEGREES
 from matfun.polynomials.update import Polynomial
 from matfun.rules.schedule import Schedule
@@ -30,8 +30,11 @@ LARGEST_P = 512
 PRODUCT_OPTIMAL = (3, 5, 9, 17)
 """Degrees for which h of degree 1, 2, 4, 8 takes 0, 1, 2, 3 products; no other up to 17 does more for its price."""
 
-CLOSE = 1.05
+CLOSE = 1 + SHARE
 """Ratio of the error of the floats to that of the exact polynomials up to which rounding has not spoilt a schedule."""
+
+SLACKS = (0.0, 1e-9, 1e-6, 1e-3)
+"""Shares of a target to leave to the rounding of coefficients, where the interval is chosen to reach it exactly."""
 
 NO_ERROR = 1e-12
 """An error below this is rounding whatever it is; rounding a coefficient of 1e6 moves a value by 1e-10."""
@@ -285,13 +288,17 @@ def _attempts(wish: _Wish, cushion: float, safety: float) -> Iterator[list[Stage
         all_prices = least_errors(start(lower, upper), degrees, wish.products, cushion, safety, p)
         yield from sorted(filter(None, all_prices), key=lambda stages: stages[-1].error)[:1]
     else:
-        if lower is None:
+        if lower is not None:
+            lowers = [lower]
+        else:
             assert wish.target is not None
-            lower = upper * widest_left_end(degrees, wish.target, cushion, safety, p)
-        *stages, last = compose(lower, upper, degrees, cushion, safety, p)
-        yield [*stages, last.without_safety()]
-        if last.safety > 1 and wish.target is None:  # the top may be too far out for the last polynomial, too
-            yield [*stages, last]
+            ends = (widest_left_end(degrees, wish.target * (1 - slack), cushion, safety, p) for slack in SLACKS)
+            lowers = [upper * end for end in ends]
+        for lower in lowers:
+            *stages, last = compose(lower, upper, degrees, cushion, safety, p)
+            yield [*stages, last.without_safety()]
+            if last.safety > 1 and wish.target is None:  # the top may be too far out for the last polynomial, too
+                yield [*stages, last]
 
 
 def _certified(wish: _Wish, stages: list[Stage]) -> Schedule | str:

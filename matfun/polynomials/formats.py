@@ -27,8 +27,8 @@ degree  bfloat16       float16, tf32  float32        float64
 17      none           none           (0.05, 1.02)   (0, 1)
 ======  =============  =============  =============  =========
 
-in eight steps (tests/design/test_formats.py).  Where E exceeds 1/4 in the last step, that step needs its safety factor too: five quintics in bfloat16
-reach E = 0.28 with it and 0.7 without.
+in eight steps (tests/design/test_formats.py).  Where E exceeds 1/4 in the last step, that step needs its safety factor
+too: five quintics in bfloat16 reach E = 0.28 with it and 0.7 without.
 
 Evidence: theory/emulation.py and tests/design/test_formats.py, which also say how far the rule is from sharp.
 """

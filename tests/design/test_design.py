@@ -89,15 +89,16 @@ def test_a_price_buys_the_least_error(products):
     assert made.error == pytest.approx(best, rel=1e-12)
 
 
-@pytest.mark.parametrize(("degree", "steps"), [(3, 7), (5, 4), (9, 3), ((3, 5, 9), 3)])
+@pytest.mark.parametrize(("degree", "steps"), [(3, 7), (5, 4), (9, 3), ((3, 5, 9), 3), (9, 5)])
 @pytest.mark.parametrize("delta", [0.3, 0.99, 0.01])
 def test_the_widest_interval_for_steps_and_error(degree, steps, delta):
     """CANS' delta-orthogonalisation, against the steps inverted one by one in multiprecision."""
     made = matfun.design(None, degree=degree, steps=steps, target=delta, **EXACT)
     degrees = (degree,) * steps if isinstance(degree, int) else degree
     assert made.stages[-1].error <= delta * (1 + 1e-12)
-    assert made.error == pytest.approx(delta, rel=1e-9)  # of the floats
-    assert made.interval[0] == pytest.approx(float(twin.widest_left_end(degrees, delta)), rel=1e-9)
+    assert made.error <= delta * (1 + 1e-9)  # of the floats: rounding its coefficients moves it
+    assert made.error == pytest.approx(delta, rel=1e-6)
+    assert made.interval[0] == pytest.approx(float(twin.widest_left_end(degrees, delta)), rel=1e-6)
 
 
 def test_left_ends_counted_before():
@@ -137,7 +138,7 @@ def test_the_certificate_is_that_of_the_floats(lower, degree, steps):
     made = matfun.design(lower, degree=degree, steps=steps, dtype=None)
     at_least, at_most = sturm.sup_error_bounds(made.coefficients, lower, 1)
     assert at_least <= made.error <= at_most
-    assert made.error == pytest.approx(made.stages[-1].error, rel=0.05)
+    assert made.stages[-1].error * (1 - 1e-9) <= made.error <= 1.25 * made.stages[-1].error
 
 
 @pytest.mark.parametrize(
