@@ -245,20 +245,18 @@ def _granted(wish: _Wish) -> Schedule:
         # a format that does not carry the highest degree may carry the others, for more products
         for degrees in sets:
             try:
-                attempts = list(_attempts(replace(wish, degrees=degrees), *caution))
+                for stages in _attempts(replace(wish, degrees=degrees), *caution):
+                    if best is not None and _price(stages) >= best.products:
+                        return best  # nor can a more cautious one, nor fewer degrees, cost less
+                    found = _certified(wish, stages)
+                    if isinstance(found, Schedule):
+                        if wish.target is None or not wish.searched:
+                            return found
+                        best = found
+                        break
+                    reason = found
             except ArithmeticError as error:
                 reason = f"it cannot be represented ({error})"
-                continue
-            if best is not None and all(_price(stages) >= best.products for stages in attempts):
-                return best  # nor can a more cautious one, nor fewer degrees, cost less
-            for stages in attempts:
-                found = _certified(wish, stages)
-                if isinstance(found, Schedule):
-                    if wish.target is None or not wish.searched:
-                        return found
-                    best = found if best is None or found.products < best.products else best
-                    break
-                reason = found
     if best is not None:
         return best
     interval = f"[{wish.lower}, {wish.upper:g}]" if wish.lower is not None else f"up to {wish.upper:g}"
@@ -289,11 +287,11 @@ def _attempts(wish: _Wish, cushion: float, safety: float) -> Iterator[list[Stage
         yield from sorted(filter(None, all_prices), key=lambda stages: stages[-1].error)[:1]
     else:
         if lower is not None:
-            lowers = [lower]
+            lowers = iter([lower])
         else:
             assert wish.target is not None
-            ends = (widest_left_end(degrees, wish.target * (1 - slack), cushion, safety, p) for slack in SLACKS)
-            lowers = [upper * end for end in ends]
+            targets = (wish.target * (1 - slack) for slack in SLACKS)
+            lowers = (upper * widest_left_end(degrees, target, cushion, safety, p) for target in targets)
         for lower in lowers:
             *stages, last = compose(lower, upper, degrees, cushion, safety, p)
             yield [*stages, last.without_safety()]

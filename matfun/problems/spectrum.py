@@ -152,7 +152,8 @@ class SpectrumResidual:
         if kind == "one-inf":
             return (1 / (np.min(s) * np.max(s))) ** power
         if kind == "frobenius":
-            return (np.sum(s**-2) / np.sum(s**2)) ** (power / 2)
+            with np.errstate(divide="ignore"):  # infinite for a zero among them, as for the singular matrix
+                return (np.sum(s**-2) / np.sum(s**2)) ** (power / 2)
         mean: Scalar = np.prod(s ** (-2 * power / s.shape[0]))
         return mean
 

@@ -162,13 +162,20 @@ Of high degree where the interval is narrow, since the exam asks for curves that
 """
 
 
+def _end(made: matfun.Schedule) -> tuple[float, float, float] | None:
+    if not made.stages:
+        return None
+    image = made.stages[-1].image
+    return image.lower, image.upper, image.spread
+
+
 def schedules(*powers: int) -> list[Form]:
     """The lists for these p, as forms of one twin."""
     return [
         Form(
             f"schedule-{name}",
             schedule_twin,
-            {"coefficients": made.coefficients, "p": made.p, "repeat": made.repeat},
+            {"coefficients": made.coefficients, "p": made.p, "repeat": made.repeat, "end": _end(made)},
             made,
         )
         for name, made in SCHEDULES.items()
