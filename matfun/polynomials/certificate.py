@@ -21,16 +21,14 @@ from matfun.polynomials.update import Polynomial
 Coefficients = Sequence[float]
 """Of h in the gram basis, 1, x^p, x^(2 p), ...: of x, x^3, x^5, ... for p = 2."""
 
-
 RUNAWAY = 1e6
 """A value from which on no polynomial of a composition of 1 leads back."""
 
 REAL = 1e-7
 """Relative imaginary part below which a computed root counts as real: half the digits, as for a double root."""
 
-
 LARGEST = 1e290
-"""Powers of x are formed up to this; a value beyond has left every region of interest."""
+"""Powers of x, and ratios of coefficients, are formed up to this; a value beyond has left every region of interest."""
 
 
 def value(coefficients: Coefficients, x: float, p: int = 2) -> float:
@@ -47,8 +45,9 @@ def critical_points(coefficients: Coefficients, p: int = 2) -> list[float]:
 
 
 def _real_roots(coefficients: list[float]) -> list[float]:
-    """Real zeros of sum c_i y^i."""
-    while coefficients and coefficients[-1] == 0:
+    """Real zeros of sum c_i y^i; not those far out that come from a coefficient beside which others overflow."""
+    largest = max(map(abs, coefficients), default=0.0)
+    while coefficients and abs(coefficients[-1]) * LARGEST <= largest:
         coefficients = coefficients[:-1]
     if len(coefficients) == 2:
         return [-coefficients[0] / coefficients[1]]
