@@ -8,6 +8,9 @@ from typing import Any
 
 from matfun.functions.design import design
 from matfun.functions.design_on_spectrum import design_on_spectrum
+from matfun.functions.estimate_singular_values import SingularValueEstimate, estimate_singular_values
+from matfun.functions.estimate_spectrum import estimate_spectrum
+from matfun.functions.estimate_trace import estimate_trace
 from matfun.functions.hermitian_function import hermitian_function
 from matfun.functions.inverse import invm
 from matfun.functions.inverse_root import invrootm
@@ -16,6 +19,7 @@ from matfun.functions.orthogonalize import orthogonalize
 from matfun.functions.polar import polar
 from matfun.functions.sign import signm
 from matfun.functions.simulate import Curve, simulate
+from matfun.functions.sketch import sketch
 from matfun.functions.spectral import EighResult, SvdResult, eigh_via_polar, svd_via_polar
 from matfun.functions.square_root import invsqrtm, sqrtm, sqrtm_pair
 from matfun.lab.compare import Comparison, compare
@@ -35,6 +39,7 @@ from matfun.result import (
 from matfun.rules.published import preset, presets
 from matfun.rules.rule import ResidualView, Rule, registered, rule
 from matfun.rules.schedule import Schedule
+from matfun.sketching.trace import TraceEstimate
 
 __version__ = "0.1.0"
 
@@ -55,15 +60,20 @@ __all__ = [
     "ResidualView",
     "Rule",
     "Schedule",
+    "SingularValueEstimate",
     "SpectralMeasure",
     "SquareRootPair",
     "Status",
     "SvdResult",
+    "TraceEstimate",
     "chebyshev",
     "compare",
     "design",
     "design_on_spectrum",
     "eigh_via_polar",
+    "estimate_singular_values",
+    "estimate_spectrum",
+    "estimate_trace",
     "hermitian_function",
     "invm",
     "invrootm",
@@ -76,6 +86,7 @@ __all__ = [
     "rule",
     "signm",
     "simulate",
+    "sketch",
     "sqrtm",
     "sqrtm_pair",
     "svd_via_polar",

@@ -3,7 +3,8 @@
 ``run_steps`` does exactly so many steps and looks at nothing.  ``run_to_goal`` measures the residual of every
 matrix before each step and stops each one on its own:
 
-* at the goal, with one last cheap step from the residual in hand where full accuracy is asked for;
+* at the goal, or as soon as the Taylor polynomial of degree 1 of the residual in hand, which squares it for the price
+  of one product, is sure to reach it; that is the last step then, and nobody looks after it;
 * at the rounding floor, where the residual no longer decreases;
 * on a null space: all r are near 0 or near 1, and growth has been enough to lift everything above the unit roundoff, so
   those near 1 belong to singular values that are zero to working precision;
@@ -30,6 +31,9 @@ EMPIRICAL_FLOOR_RATIO = 0.9
 
 LARGEST_FLOOR = 0.1
 """A residual that rounding keeps above this says nothing."""
+
+FLOOR_OVER_ROUNDING = 4.0
+"""``Goal.floor`` is four times what the rounding of one residual accounts for."""
 
 NULL_SPACE_WIDTH = 1e-3
 """Eigenvalues r within this of 1 count as null directions; sigma^2 = 1 - r, so their sigma is below 0.032.
@@ -67,8 +71,7 @@ class Goal:
         Spacing of 1 in the dtype.
     max_steps : int
     polish : bool
-        At the goal, apply the Taylor polynomial of degree 1 in the residual just measured: it squares the residual
-        for the price of one product.
+        Whether full accuracy is asked for: then the last step follows from ``residual`` on, in any case.
     lower : float, numpy array of the shape of the stack, or None
         Smallest singular value of the start that matters, shown to the rule; None for the unit roundoff.  Each matrix
         of a stack is moved by the function that the rule picks for its own bound.
@@ -95,7 +98,8 @@ class Outcome:
     ends : numpy array of End, shape of the stack
     steps : numpy array of int, shape of the stack
     residual : numpy array, shape of the stack
-        Last measured norm.
+        Last measured norm; where the last step was taken without a look, its square, or what rounding leaves if that
+        is more.
     history : History
     """
 
@@ -131,7 +135,8 @@ def run_steps(
     updates: list[Update] = []
     for k in range(steps):
         residual = problem.residual(state)
-        h = rule.next(ResidualView(problem.p, k, k + 1 == steps, lower, eps, residual))
+        before = updates[-1] if updates else None
+        h = rule.next(ResidualView(problem.p, k, k + 1 == steps, lower, eps, residual, before, problem.largest))
         state = problem.update(state, residual, h)
         updates.append(h)
     return state, tuple(updates)
@@ -150,6 +155,7 @@ def run_to_goal(problem: Problem[Any], rule: Rule, state: Any, *, goal: Goal) ->
     """
     residuals: list[np.ndarray[Any, Any]] = []
     updates: list[Update] = []
+    squared = np.zeros(0, dtype=bool)
     lower = goal.eps / 2 if goal.lower is None else goal.lower
     for k in range(goal.max_steps + 1):
         residual = problem.residual(state)
@@ -166,20 +172,23 @@ def run_to_goal(problem: Problem[Any], rule: Rule, state: Any, *, goal: Goal) ->
         if bad.any() and k > 0:  # the last finite iterate is worth more than what it overflowed to
             state = problem.select(~bad, state, previous)
         if not watch.running.any() or k == goal.max_steps:
-            at_goal = np.asarray(watch.ends == End.GOAL)
-            if goal.polish and at_goal.any():
+            squared = (watch.ends == End.GOAL) & (goal.polish | (rho > goal.residual))
+            if squared.any():
                 last = Polynomial(taylor_inverse_root(problem.p, 1))
-                state = problem.select(at_goal, problem.update(state, residual, last), state)
+                state = problem.select(squared, problem.update(state, residual, last), state)
                 updates.append(last)
-                watch.steps[at_goal] += 1
+                watch.steps[squared] += 1
             break
-        h = _ask(rule, ResidualView(problem.p, k, False, None, goal.eps, residual), lower)
+        before = updates[-1] if updates else None
+        view = ResidualView(problem.p, k, False, None, goal.eps, residual, before, problem.largest)
+        h = _ask(rule, view, lower)
         previous = state
         state = problem.select(watch.running, problem.update(state, residual, h), state)
         updates.append(h)
         watch.grow(_growth(problem, h, rho.shape))
     watch.ends[watch.running] = End.MAX_STEPS
-    return Outcome(state, watch.ends, watch.steps, residuals[-1], History(tuple(residuals), tuple(updates)))
+    left = np.where(squared, np.maximum(rho * rho, watch.rounding), rho)
+    return Outcome(state, watch.ends, watch.steps, left, History(tuple(residuals), tuple(updates)))
 
 
 def _ask(rule: Rule, view: ResidualView, lower: Any) -> Update:
@@ -224,6 +233,7 @@ class _Watch:
 
     def __init__(self, shape: tuple[int, ...], goal: Goal) -> None:
         self.goal = goal
+        self.rounding: Any = 0.0
         self.ends = np.full(shape, End.RUNNING, dtype=object)
         self.steps = np.zeros(shape, dtype=int)
         self._growth = np.ones(shape)
@@ -261,6 +271,7 @@ class _Watch:
         """Judge every running matrix by its residual norm; return which of them are not finite."""
         goal, running = self.goal, self.running
         self.steps[running] = step
+        self.rounding = goal.floor / FLOOR_OVER_ROUNDING * rounding
         not_finite = running & ~np.isfinite(rho)
         floor = (rho >= EMPIRICAL_FLOOR_RATIO * self._last) & (
             self._last <= np.minimum(goal.floor * rounding, LARGEST_FLOOR)
@@ -276,6 +287,8 @@ class _Watch:
         verdicts = (
             (not_finite, End.NOT_FINITE),
             (rho <= goal.residual, End.GOAL),
+            # the next residual has positive coefficients in r, which sum to 1: its norm is at most the square
+            ((rho * rho <= goal.residual) & (goal.residual >= self.rounding) & (not goal.polish), End.GOAL),
             (floor, End.FLOOR),
             (null_space, End.NULL_SPACE),
             (stagnated, End.STAGNATED),

@@ -16,14 +16,20 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from matfun.polynomials.evaluation import Scheme, choose
-from matfun.polynomials.minimise import argmin_on_interval, grid
-from matfun.polynomials.update import Polynomial, Scalar
+from matfun.polynomials.minimise import Solver, argmin_by_roots, argmin_on_interval, grid
+from matfun.polynomials.tabulated import minimax_on_device, table
+from matfun.polynomials.update import Basis, Polynomial, Scalar
+from matfun.sketching.samples import Dense, HostArray, Sample, Sparse, Transformed, walsh_hadamard
 
 API_VERSION = 1
 """Raised whenever a verb changes its meaning; ``matfun_backends`` carries the same number."""
 
 ROTATION_SEED = 20070101
 """Seed of the rotation that stands in for pivoting: any fixed one, so that results repeat."""
+
+EMPIRICAL_WALSH_RADIX = 16
+"""Rows of the small transforms of which the Walsh-Hadamard transform is made.  Passes over memory cost more than the
+additions that more of them save: of 2, 4, ..., 128, NumPy was fastest with 4 to 32 for 1024 and 16384 rows."""
 
 Array: TypeAlias = Any
 
@@ -134,6 +140,10 @@ class Ops:
 
         return self.xp.eye(rows, columns, dtype=like.dtype, device=device(like))
 
+    def constant(self, x: Array) -> Array:
+        """Return x as a number that derivatives do not go through."""
+        return x
+
     # ---- elementwise -------------------------------------------------------------------------
 
     def adjoint(self, X: Array) -> Array:
@@ -239,10 +249,97 @@ class Ops:
         P = self.polynomial(S, h.coefficients, square)
         return self.add_matmul(X, X, P, beta=h.coefficients[0])
 
-    def argmin(self, coefficients: Sequence[Array], lower: float, upper: float) -> Array:
-        """Minimiser over [lower, upper] of a polynomial with device coefficients, left on the device."""
+    def argmin(self, coefficients: Sequence[Array], lower: float, upper: float, solver: Solver = "grid") -> Array:
+        """Minimiser over [lower, upper] of a polynomial with device coefficients, left on the device.
+
+        Parameters
+        ----------
+        coefficients : sequence of arrays, shape (...)
+            From the constant up.
+        lower, upper : float
+        solver : {"grid", "roots"}
+            "roots" for degree 4 at most.
+        """
+        if solver == "roots":
+            return argmin_by_roots(self.xp, coefficients, lower, upper)
         points = self.from_host(grid(lower, upper), coefficients[0])
         return argmin_on_interval(self.xp, coefficients, points, lower, upper)
+
+    def clip(self, x: Scalar, lower: Scalar, upper: Scalar) -> Scalar:
+        """Bring x into [lower, upper], one value per matrix; upper wins where they cross.  One of them is an array."""
+        like = next(v for v in (upper, lower, x) if hasattr(v, "shape"))
+        x, lower, upper = (v if hasattr(v, "shape") else self.xp.full_like(like, v) for v in (x, lower, upper))
+        return self.xp.minimum(self.xp.maximum(x, lower), upper)
+
+    def minimax(self, degree: int, p: int, lower: Array, upper: Array, narrowest: float, basis: Basis) -> Polynomial:
+        """Best polynomial for each interval, its coefficients left on the device.
+
+        Parameters
+        ----------
+        degree, p : int
+        lower, upper : array, shape (...)
+        narrowest : float
+            Least ratio of the two.
+        basis : {"gram", "residual"}
+        """
+        made = table(degree, p, narrowest)
+        rows, orders = self.from_host(made.series, upper), self.from_host(list(range(len(made.series))), upper)
+        return minimax_on_device(self.xp, made, rows, orders, lower, upper, basis)
+
+    # ---- sketches ----------------------------------------------------------------------------
+
+    def sketch(self, sample: Sample, X: Array) -> Array:
+        """S X for a drawn S, which is formed only where it is dense; 16-bit matrices are added up in float32.
+
+        Parameters
+        ----------
+        sample : Sample
+            Of shape (size, n).
+        X : array, shape (..., n, k)
+
+        Returns
+        -------
+        array, shape (..., size, k)
+        """
+        W = self.widen(X)
+        if isinstance(sample, Dense):
+            Y = self.from_host(sample.elements, W) @ W
+        elif isinstance(sample, Sparse):
+            Y = self.sparse_sketch(sample, W)
+        elif isinstance(sample, Transformed):
+            Y = self._transformed_sketch(sample, W)
+        else:
+            Y = self.scale(self._rows(W, sample.rows), sample.scale)
+        return self._narrow(Y, X)
+
+    def sparse_sketch(self, sample: Sparse, X: Array) -> Array:
+        """S X for a sparse S; formed, because the array API standard can gather but not add to given places."""
+        return self.from_host(sample.matrix(), X) @ X
+
+    def _transformed_sketch(self, sample: Transformed, X: Array) -> Array:
+        n = X.shape[-2]
+        rows = np.minimum(sample.order, n - 1)
+        signs = np.where(sample.order < n, sample.signs[rows], 0.0)  # 0 for the rows that pad X
+        Y = self.walsh_hadamard(self.from_host(signs, X)[:, None] * self._rows(X, rows))
+        return self.scale(self._rows(Y, sample.rows), sample.scale)
+
+    def walsh_hadamard(self, X: Array) -> Array:
+        """Product of the Hadamard matrix of Sylvester with X, shape (..., n, k), n a power of two.
+
+        It is a Kronecker product of small ones, each of which costs a pass.
+        """
+        *stack, n, k = X.shape
+        done = 1
+        while done < n:
+            radix = min(EMPIRICAL_WALSH_RADIX, n // done)
+            small = self.from_host(walsh_hadamard(np.arange(radix), radix), X)
+            X = small @ self.xp.reshape(X, (*stack, n // (radix * done), radix, done * k))
+            done *= radix
+        return self.xp.reshape(X, (*stack, n, k))
+
+    def _rows(self, X: Array, rows: HostArray) -> Array:
+        indices = self.from_host(rows, X, self.xp.int32)  # JAX has no int64 by default
+        return self.xp.take(X, indices, axis=-2)
 
     # ---- factorisations ----------------------------------------------------------------------
 

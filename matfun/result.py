@@ -128,7 +128,8 @@ class Info:
     thin_products : int
         Products of a full-size matrix with a block of a few columns.
     residual : float or numpy array, None under ``steps=``
-        Last measured ||I - X^H X||_F of the iteration itself.
+        Last measured ||I - X^H X||_F of the iteration itself; where one more step was taken after that, which squares
+        it, its square, or what rounding leaves if that is more.
     certificate : Certificate or None
         Recomputed from A; None under ``steps=``.
     scale : Any

@@ -38,7 +38,7 @@ def test_the_model_knows_the_steps(lower):
     scale = float(matfun.polar(A, method=matfun.PolarExpress(lower=0.5)).info.scale)
     lower = 0.999 * lower / scale
     info = matfun.polar(A, method=matfun.PolarExpress(lower=lower)).info
-    predicted = costs.polar_express_steps(lower, 2.0**-26 / 2)
+    predicted = costs.polar_express_steps(lower, 2.0**-26)
     assert abs(info.steps - 1 - predicted) <= 1  # the polishing step; ||R||_F of one value is less than its bound
 
 

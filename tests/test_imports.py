@@ -21,9 +21,10 @@ DRAWS = {"matfun/rules/schedule.py": "matfun.lab.schedule_plot"}
 
 CORE = {
     "matfun/polynomials": ("matfun.polynomials", "matfun.host"),
-    "matfun/rules": ("matfun.polynomials", "matfun.rules.rule", "matfun.host", *PUBLISHED),
-    "matfun/problems": ("matfun.ops", "matfun.polynomials", "matfun.problems"),
-    "matfun/ops.py": ("matfun.polynomials",),
+    "matfun/rules": ("matfun.polynomials", "matfun.rules.rule", "matfun.host", "matfun.sketching.ends", *PUBLISHED),
+    "matfun/problems": ("matfun.ops", "matfun.polynomials", "matfun.problems", "matfun.sketching"),
+    "matfun/sketching": ("matfun.ops", "matfun.host", "matfun.polynomials", "matfun.sketching"),
+    "matfun/ops.py": ("matfun.polynomials", "matfun.sketching.samples"),
     "matfun/host.py": (),
     "matfun/result.py": ("matfun.polynomials",),
     "matfun/providers.py": ("matfun.ops", "matfun.host"),
@@ -31,6 +32,9 @@ CORE = {
     "matfun/drive.py": ("matfun.problems", "matfun.rules", "matfun.ops", "matfun.result", "matfun.polynomials"),
 }
 """What each room may import of the package itself."""
+
+PROVIDER = ("matfun.ops", "matfun.host", "matfun.polynomials", "matfun.sketching.samples")
+"""What a provider may import of the package: the verbs, and the values that they take."""
 
 REGISTER = "matfun.rules.rule"
 """Holds the register of rules, which the lab walks; everything else it takes from ``matfun`` itself."""
@@ -124,7 +128,7 @@ def test_a_provider_imports_the_verbs_and_its_own_library(path):
     own = {path.stem, *({"cupyx"} if path.stem == "cupy" else set()), "numpy", "scipy", "array_api_compat"}
     for module, _ in imports(path):
         if of(module, "matfun"):
-            assert belongs(module, ("matfun.ops", "matfun.host", "matfun.polynomials")), module
+            assert belongs(module, PROVIDER), module
         else:
             assert module.split(".")[0] in STANDARD | own, module
 
@@ -138,7 +142,7 @@ def test_the_theory_never_imports_the_package(path):
 def test_the_rules_of_this_file_see_every_file():
     assert len(files("matfun")) > 30
     rooms = {name_of(p).split("/")[1] for p in files("matfun")}
-    assert rooms >= {"rules", "problems", "polynomials", "functions", "lab"}
+    assert rooms >= {"rules", "problems", "polynomials", "functions", "sketching", "lab"}
     seen = {m for p in files("matfun", "theory") for m, _ in imports(p)}
     assert {"matfun.rules.rule", "matfun.polynomials.update", "theory.scalar"} <= seen
 

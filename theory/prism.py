@@ -157,12 +157,15 @@ def sketch_weights(basis: NDArray[Any], sketch: NDArray[Any]) -> NDArray[np.floa
 def price(step: int, *, degree: int = 5, warm_start: int = 0, sketch: bool = False) -> dict[str, int]:
     """Full-size products of one step, and thin ones (residual times a block of the sketch's width).
 
-    The exact fit needs the matrices R^2 .. R^(2q+1), of which $q = 2$ shares R^2 with the update.
+    The exact fit needs the matrices R^2 .. R^(2q+1), of which $q = 2$ shares R^2 with the update.  A sketch needs
+    R S .. R^(2q+1) S: one thin product each, or with R^2 at hand ($q = 2$) R S, R^2 [S, R S] and R^2 [R^2 S, R^3 S], of
+    which the last two have twice the columns.
     """
     products = {"gram": 1, "symm": degree // 2 - 1, "apply": 1, "thin": 0}
     if step < warm_start:
         return products
-    return {**products, "thin": degree} if sketch else {**products, "symm": degree - 1}
+    thin = degree if degree == 3 else 1 + degree // 2
+    return {**products, "thin": thin} if sketch else {**products, "symm": degree - 1}
 
 
 def residual_bound(

@@ -7,6 +7,7 @@ from typing import Any
 
 from matfun.ops import API_VERSION as API_VERSION
 from matfun.ops import Array, Ops
+from matfun.sketching.samples import Sample
 
 
 class CountingOps(Ops):
@@ -22,7 +23,8 @@ class CountingOps(Ops):
     Attributes
     ----------
     counts : collections.Counter
-        ``gram``, ``symm``, ``apply`` (a full-size matrix times a square one), ``thin``, and the factorisations.
+        ``gram``, ``symm``, ``apply`` (a full-size matrix times a square one), ``thin``, ``sketch``, and the
+        factorisations.
     """
 
     name = "counting"
@@ -55,6 +57,10 @@ class CountingOps(Ops):
     def thin_matmul(self, S: Array, Z: Array) -> Array:
         self.counts["thin"] += 1
         return self.inner.thin_matmul(S, Z)
+
+    def sketch(self, sample: Sample, X: Array) -> Array:
+        self.counts["sketch"] += 1
+        return self.inner.sketch(sample, X)
 
     def svd(self, X: Array) -> tuple[Array, Array, Array]:
         self.counts["svd"] += 1
@@ -113,6 +119,11 @@ _INNER = [
     "compute_dtype",
     "is_complex",
     "argmin",
+    "clip",
+    "constant",
+    "minimax",
+    "sparse_sketch",
+    "walsh_hadamard",
     "power_of_two",
     "quiet",
     "is_16bit",

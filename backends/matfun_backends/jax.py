@@ -10,6 +10,7 @@ import numpy as np
 
 from matfun.ops import API_VERSION as API_VERSION
 from matfun.ops import Array, Ops
+from matfun.sketching.samples import Sparse
 
 
 class JaxOps(Ops):
@@ -33,6 +34,16 @@ class JaxOps(Ops):
 
     def prefers_products(self, X: Array) -> bool:  # noqa: ARG002 - a tracer has no device
         return bool(jax.default_backend() != "cpu")
+
+    def sparse_sketch(self, sample: Sparse, X: Array) -> Array:
+        Y = jnp.zeros((*X.shape[:-2], sample.size, X.shape[-1]), X.dtype)
+        rows, values = self.from_host(sample.rows, X, jnp.int32), self.from_host(sample.values, X)
+        for i in range(rows.shape[1]):  # one of the nonzeros of every column at a time
+            Y = Y.at[..., rows[:, i], :].add(values[:, i, None] * X)
+        return Y
+
+    def constant(self, x: Array) -> Array:
+        return jax.lax.stop_gradient(x)
 
     def pivoted_q(self, B: Array) -> Array:
         return self._narrow(jax.scipy.linalg.qr(self.widen(B), mode="economic", pivoting=True)[0], B)

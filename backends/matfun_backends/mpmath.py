@@ -14,7 +14,7 @@ import numpy as np
 from matfun.ops import API_VERSION as API_VERSION
 from matfun.ops import Array, Ops
 from matfun.polynomials.evaluation import choose, degree_eight
-from matfun.polynomials.minimise import argmin_on_interval, grid
+from matfun.polynomials.minimise import Solver, argmin_by_roots, argmin_on_interval, grid
 
 
 class _Namespace:
@@ -100,12 +100,12 @@ class MpmathOps(Ops):
         # the same choice as everywhere, its parameters to the working precision
         return degree_eight([mpmath.mpf(c) for c in coefficients]) if scheme.parameters else scheme
 
-    def argmin(self, coefficients: Any, lower: float, upper: float) -> Array:
+    def argmin(self, coefficients: Any, lower: float, upper: float, solver: Solver = "grid") -> Array:
         # in double precision: any coefficient near the minimiser is as good as the minimiser
-        found = argmin_on_interval(
-            np, [np.asarray(c, dtype=np.float64) for c in coefficients], np.asarray(grid(lower, upper)), lower, upper
-        )
-        return self.from_host(found, None)
+        c = [np.asarray(v, dtype=np.float64) for v in coefficients]
+        if solver == "roots":
+            return self.from_host(argmin_by_roots(np, c, lower, upper), None)
+        return self.from_host(argmin_on_interval(np, c, np.asarray(grid(lower, upper)), lower, upper), None)
 
     def dot(self, X: Array, Y: Array) -> Array:
         return np.asarray(np.vectorize(mpmath.re, otypes=[object])(np.sum(np.conj(X) * Y, axis=(-2, -1))))

@@ -9,6 +9,7 @@ import numpy as np
 from matfun.ops import API_VERSION as API_VERSION
 from matfun.ops import Array, Ops
 from matfun.polynomials.update import Polynomial
+from matfun.sketching.samples import Sparse
 
 
 class NumpyOps(Ops):
@@ -85,6 +86,17 @@ class NumpyOps(Ops):
         diagonal = _diagonal(P)
         np.add(diagonal, c0, out=diagonal)
         return X @ P
+
+    def sparse_sketch(self, sample: Sparse, X: Array) -> Array:
+        from scipy.sparse import csc_array
+
+        n, nonzeros = sample.rows.shape
+        starts = np.arange(0, n * nonzeros + 1, nonzeros)
+        values = sample.values.ravel().astype(X.real.dtype)
+        S = csc_array((values, sample.rows.ravel(), starts), shape=sample.shape)
+        columns = np.moveaxis(X, -2, 0)  # a stack is more columns: SciPy multiplies matrices only
+        Y = S @ columns.reshape(n, -1)
+        return np.moveaxis(Y.reshape(sample.size, *columns.shape[1:]), 0, -2)
 
     def prescale(self, A: Array) -> tuple[Array, Array]:
         # The host can look: where nothing comes near over- or underflow, A can be used as it is.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from matfun.host import host_constant
 from matfun.ops import API_VERSION as API_VERSION
 from matfun.ops import Array, Ops, half_size
+from matfun.sketching.samples import Sparse
 
 
 class TorchOps(Ops):
@@ -55,8 +57,12 @@ class TorchOps(Ops):
     def normal(self, rng: Any, shape: tuple[int, ...], like: Array) -> Array:
         if not torch.compiler.is_compiling():
             return super().normal(rng, shape, like)
-        _draw_for_trace(rng, shape)  # NumPy's generators cannot be traced: the draw becomes a constant
-        return _drawn[rng, shape].to(dtype=like.dtype, device=like.device)
+        # NumPy's generators cannot be traced: the draw becomes a constant
+        drawn: Array = getattr(_drawn, _draw_for_trace(rng, shape))
+        return drawn.to(dtype=like.dtype, device=like.device)
+
+    def constant(self, x: Array) -> Array:
+        return x.detach()
 
     def adjoint(self, X: Array) -> Array:
         return X.mH
@@ -81,6 +87,9 @@ class TorchOps(Ops):
         diagonal += c if isinstance(c, (int, float)) else c.to(X.dtype)[..., None]
         return Y
 
+    def thin_matmul(self, S: Array, Z: Array) -> Array:
+        return (Z.mT @ S.mT).mT  # three to four times as fast on a CPU as S @ Z
+
     def add_matmul(self, C: Array, A: Array, B: Array, alpha: Any = 1.0, beta: Any = 1.0) -> Array:
         if not (isinstance(alpha, (int, float)) and isinstance(beta, (int, float))):
             return super().add_matmul(C, A, B, alpha, beta)
@@ -89,6 +98,13 @@ class TorchOps(Ops):
         shape = C.shape
         flat = [Y.reshape(-1, *Y.shape[-2:]) for Y in (C, A, B)]
         return torch.baddbmm(*flat, beta=beta, alpha=alpha).reshape(shape)
+
+    def sparse_sketch(self, sample: Sparse, X: Array) -> Array:
+        Y = X.new_zeros((*X.shape[:-2], sample.size, X.shape[-1]))
+        rows, values = self.from_host(sample.rows, X, torch.int64), self.from_host(sample.values, X)
+        for i in range(rows.shape[1]):  # one of the nonzeros of every column at a time
+            Y = Y.index_add(-2, rows[:, i], values[:, i, None] * X)
+        return Y
 
     def prescale(self, A: Array) -> tuple[Array, Array]:
         size = self.max_abs(A)
@@ -131,13 +147,16 @@ class TorchOps(Ops):
 
 _INFINITY = float("inf")
 
-_drawn: dict[tuple[int | None, tuple[int, ...]], Array] = {}
+_drawn = SimpleNamespace()
+"""Draws for traces; attributes, since a trace does not see what is added to a dictionary that it has read."""
 
 
 @host_constant
-def _draw_for_trace(seed: int | None, shape: tuple[int, ...]) -> bool:
-    _drawn[seed, shape] = torch.from_numpy(np.random.default_rng(seed).standard_normal(shape))
-    return True
+def _draw_for_trace(rng: Any, shape: tuple[int, ...]) -> str:
+    """Name of the draw: the same one for the same seed, a new one for a generator, which moves on, and for None."""
+    name = f"{rng} {shape}" if isinstance(rng, int) else f"{len(vars(_drawn))}"
+    setattr(_drawn, name, torch.from_numpy(np.random.default_rng(rng).standard_normal(shape)))
+    return name
 
 
 def provide(xp: Any) -> Ops:

@@ -53,8 +53,8 @@ class AccurateRun:
         small, eps = min(A.shape[-2:]), ops.eps(A.dtype)
         self.limit = max(tol or 0.0, accuracy_limit(small, eps))
         floor = rounding_floor(small, eps)
-        # from sqrt(eps)/2 the polishing step reaches 3/4 (eps/4): rounding
-        residual = tol if tol is not None else max(eps**0.5 / 2, floor)
+        # from sqrt(eps) the last step leaves 3/4 eps in the Frobenius norm, less than the rounding of one product
+        residual = tol if tol is not None else max(eps**0.5, floor)
         self.goal = Goal(residual, 4 * floor, eps, max_steps, polish=tol is None)
 
     def solve(self, name: str, rule: Rule) -> PolarResult:
@@ -108,6 +108,7 @@ class AccurateRun:
         """Whether H is semidefinite to rounding; an update that changes sign on the spectrum makes it doubtful.
 
         A singular value whose sign was flipped leaves both errors of the certificate at rounding and H indefinite.
+        Coefficients on the device are those of PRISM and of windows, which change no sign (theory/prism.py, window.py).
         """
         ops = self.given.ops
         sigmas = np.linspace(0.0, 1.0, 257)[1:]

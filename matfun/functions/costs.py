@@ -60,7 +60,10 @@ def polar_express_steps(lower: float, residual: float) -> int:
 
 
 def polar_by_products(ops: Ops, A: Array, lower: float, residual: float) -> float:
-    """Seconds of Polar Express told its lower bound: a Gram matrix, its square and X h a step; one more look."""
+    """Seconds of Polar Express told its lower bound.
+
+    A Gram matrix, its square and X h a step; a last look, and one product that squares what it saw.
+    """
     m, n = max(A.shape[-2:]), min(A.shape[-2:])
     tall = m / n
     gram, product = seconds(ops, A, "gram", n), seconds(ops, A, "product", n)

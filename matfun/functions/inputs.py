@@ -10,6 +10,7 @@ import numpy as np
 
 from matfun.ops import Array, Ops
 from matfun.providers import ops_for
+from matfun.sketching.checks import check_integer
 
 
 @dataclass(frozen=True)
@@ -121,17 +122,7 @@ def check_accuracy(tol: float | None, steps: int | None) -> None:
         check_count("steps", steps, least=0)
 
 
-def check_count(name: str, value: Any, *, least: int) -> None:
-    """Raise unless value is an integer of at least ``least``.
-
-    Raises
-    ------
-    ValueError, TypeError
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: expected an integer, got {value!r}")
-    if value < least:
-        raise ValueError(f"{name}: expected at least {least}, got {value}")
+check_count = check_integer
 
 
 def check_rng(rng: Any) -> None:

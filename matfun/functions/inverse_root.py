@@ -11,7 +11,7 @@ from matfun.functions.certificate import Kind
 from matfun.functions.condition import divided_differences, error_of_power, matrix_power, relative, two_norm
 from matfun.functions.inverse import Inverse
 from matfun.functions.square import solve
-from matfun.functions.square_function import Measured, Options, Setting, SquareFunction, Started
+from matfun.functions.square_function import WARM_M, Measured, Options, Setting, SquareFunction, Started
 from matfun.functions.square_root import SquareRoots
 from matfun.ops import Array, Ops
 from matfun.problems.inverse_root import InverseRootProblem, InverseRootState
@@ -60,6 +60,7 @@ class InverseRoot(SquareFunction):
                 M = ops.matmul(X, M)
             state = InverseRootState(X, ops.hermitian_part(M) if setting.hermitian else M)
         problem = InverseRootProblem(ops, setting.rng, p=self.p, hermitian=setting.hermitian)
+        problem.largest = 1.0 if initial is None else WARM_M ** (1 / self.p)
         return Started(problem, state, lower, good)
 
     def values(self, started: Started, state: Any) -> tuple[Array, ...]:

@@ -145,7 +145,7 @@ class _Recording:
     """A spectrum problem that keeps every state."""
 
     def __init__(self, inner: SpectrumProblem, spectra: list[np.ndarray[Any, Any]]) -> None:
-        self.p = inner.p
+        self.p, self.largest = inner.p, inner.largest
         self._inner, self._spectra, self.work = inner, spectra, inner.work
 
     def residual(self, state: Any) -> Any:

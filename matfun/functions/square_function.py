@@ -17,6 +17,10 @@ COMMUTES_WITHIN = 8.0
 """Times n eps ||X||_F ||A||_F: what rounding leaves of A X - X A for a function X of A."""
 
 
+WARM_M = 2.0
+"""Eigenvalues of M = I - R for a warm start that is taken are below this, since ||R||_F < 1."""
+
+
 @dataclass(frozen=True)
 class Options:
     """What the caller asked for besides A; see ``matfun.sqrtm``."""

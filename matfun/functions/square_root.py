@@ -16,7 +16,7 @@ from matfun.functions.condition import (
     two_norm,
 )
 from matfun.functions.square import solve
-from matfun.functions.square_function import Measured, Options, Setting, SquareFunction, Started
+from matfun.functions.square_function import WARM_M, Measured, Options, Setting, SquareFunction, Started
 from matfun.ops import Array, Ops
 from matfun.polynomials.update import Scalar
 from matfun.problems.square_root import SquareRootProblem, SquareRootState
@@ -55,6 +55,7 @@ class SquareRoots(SquareFunction):
         initial, good = self.warm_start(setting, commuting=True)
         state = SquareRootState(A)
         if initial is not None:
+            problem.largest = WARM_M ** (1 / problem.p)
             n = A.shape[-1]
             Y, Z = ops.select(good, ops.matmul(A, initial), A), ops.select(good, initial, ops.eye(n, n, A))
             state = SquareRootState(Y, Z)

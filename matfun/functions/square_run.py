@@ -58,7 +58,7 @@ class SquareRun:
             raise ValueError(f"ridge: expected A + ridge max |lambda| I to be representable, got ridge={options.ridge}")
         n, eps = A.shape[-1], ops.eps(A.dtype)
         floor = rounding_floor(n, eps)
-        residual = options.tol if options.tol is not None else max(eps**0.5 / 2, floor)
+        residual = options.tol if options.tol is not None else max(eps**0.5, floor)
         self.goal = Goal(residual, 4 * floor, eps, options.max_steps, polish=options.tol is None)
 
     def stand_in(self, A: Array, keep: np.ndarray[Any, Any]) -> Array:

@@ -82,6 +82,15 @@ def graded(n: int, ratio: float = 0.5, rng: Rng = None) -> np.ndarray:
     return np.asarray(scale[:, None] * gaussian(n, n, rng) * scale)
 
 
+def equicorrelation(n: int, excess: float = 0.02) -> np.ndarray:
+    """I plus excess / n everywhere: one eigenvalue 1 + excess, the others 1.
+
+    The sums of its Gram matrix add n equal tiny numbers to one near 1, so that their roundings have one sign: what is
+    measured once and not looked at again is off by n eps, where a random matrix shows sqrt(n) eps.
+    """
+    return np.eye(n) + excess / n
+
+
 def two_level(n: int, kappa: float = 2.0**49, rng: Rng = None) -> np.ndarray:
     """H diag(1, ..., 1, 1/kappa, ..., 1/kappa) P H^T / n, Hadamard H and permutation P: an exact spectrum.
 

@@ -31,6 +31,12 @@ CUSHION = 0.024073274241827595
 The cushion of the table published with arXiv 2505.16932 (there 0.02407327424182761).
 """
 
+DEFAULT_LOWER = 1e-3
+"""Lower bound of the published table (arXiv 2505.16932), for runs of a fixed number of steps.
+
+For the polar factor; an eigenvalue of M of 1e-6 for every p.
+"""
+
 EXACT_BELOW = 2.0**-53
 """Error from which on a polynomial is the Taylor one to double precision."""
 

@@ -8,7 +8,7 @@ Everywhere r is an eigenvalue of the residual and g = 1 - r.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import comb
 from typing import Any, Literal, TypeAlias
@@ -35,10 +35,13 @@ class Polynomial:
         Which of the two s is.  The residual basis loses nothing as r -> 0 and is the one to use near
         convergence; the gram basis is the one in which the literature prints its coefficients,
         since p(x) = x h is then c_0 x + c_1 x^3 + c_2 x^5 + ...
+    image : tuple of Scalar, optional
+        Where x h(1 - x^p) takes the values x that it was made for, as far as its maker knows: (lowest, highest).
     """
 
     coefficients: tuple[Scalar, ...]
     basis: Basis = "residual"
+    image: tuple[Scalar, Scalar] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.coefficients) == 0:
@@ -76,6 +79,7 @@ class Polynomial:
         return Polynomial(
             tuple(sum((-1) ** j * comb(i, j) * c[i] for i in range(j, len(c))) for j in range(len(c))),
             basis,
+            self.image,
         )
 
 

@@ -8,8 +8,11 @@ from typing import Any, Literal
 import numpy as np
 
 from matfun.ops import Array, Ops
-from matfun.polynomials.update import PartialFractions, Polynomial, Scalar
+from matfun.polynomials.minimise import Solver
+from matfun.polynomials.update import Basis, PartialFractions, Polynomial, Scalar
 from matfun.problems.problem import Work
+from matfun.sketching.ends import Ends, root
+from matfun.sketching.lanczos import ends, lanczos
 
 NewtonScaling = Literal["one-inf", "frobenius", "determinant"]
 
@@ -28,19 +31,32 @@ class MatrixProblem:
     """
 
     p = 2
+    largest = 1.0
 
     def __init__(self, ops: Ops, rng: Any = None) -> None:
         self.ops = ops
         self.work = Work()
         self.rng = rng
         self._sketches: dict[tuple[int, int], Array] = {}
+        self._draws = 0
 
-    def sketch(self, size: int, columns: int, like: Array) -> Array:
-        """Gaussian S, shape (size, columns), E[S S^T] = I; drawn once per run and reused in every step."""
+    def sketch(self, size: int, columns: int, like: Array, *, fresh: bool = False) -> Array:
+        """Gaussian S, shape (size, columns), E[S S^T] = I; drawn once per run and reused, unless ``fresh``."""
         key = (size, columns)
+        if fresh:
+            return self._next_draw(key, like) * columns**-0.5
         if key not in self._sketches:
             self._sketches[key] = self.ops.normal(self.rng, key, like) * columns**-0.5
         return self._sketches[key]
+
+    def _next_draw(self, shape: tuple[int, int], like: Array) -> Array:
+        """Normal numbers that follow on those of the draw before, of a seed too."""
+        if not isinstance(self.rng, np.random.Generator):
+            if self.ops.is_traced(like):  # which cannot make a generator: the earlier numbers are drawn again
+                self._draws += 1
+                return self.ops.normal(self.rng, (self._draws, *shape), like)[-1, ...]
+            self.rng = np.random.default_rng(self.rng)
+        return self.ops.normal(self.rng, shape, like)
 
     def as_host(self, x: Any) -> np.ndarray[Any, Any]:
         """Copy a device scalar to the host."""
@@ -157,36 +173,118 @@ class MatrixResidual:
         """||R^2 - R||_F per matrix."""
         return self.problem.ops.plain_norm_fro(self.square() - self.matrix)
 
-    def inner_products(self, polynomials: Sequence[Sequence[float]], sketch_size: int | None) -> list[list[Scalar]]:
-        """All <u_a(R) S, u_b(R) S>, formed as vectors first so that nothing cancels."""
+    def inner_products(
+        self,
+        polynomials: Sequence[Sequence[float]],
+        sketch_size: int | None,
+        *,
+        square: bool = False,
+        fresh: bool = False,
+    ) -> list[list[Scalar]]:
+        """All <u_a(R) S, u_b(R) S>, formed as vectors first so that nothing cancels, over rho^(2 k).
+
+        k is the lowest power that occurs in any u.  The vectors are sums of powers of R/rho, whose elements are around
+        1, and of rho: near convergence the powers of R itself underflow.  16-bit products are summed in float32.
+        """
         ops = self.problem.ops
-        powers = self._powers(max(len(u) for u in polynomials) - 1, sketch_size)
+        highest = max(len(u) for u in polynomials) - 1
+        if sketch_size is None:
+            powers, rho = self._exact_powers(highest)
+        else:
+            powers, rho = self._sketched_powers(highest, sketch_size, square=square and highest > 1, fresh=fresh)
+        least = min(j for u in polynomials for j, c in enumerate(u) if c != 0)
         vectors = []
         for u in polynomials:
-            terms = [powers[j] * c if c != 1 else powers[j] for j, c in enumerate(u) if c != 0]
+            terms = [
+                ops.scale(ops.widen(powers[j]), c * rho ** (j - least) if j > least else c)
+                for j, c in enumerate(u)
+                if c != 0
+            ]
             vectors.append(sum(terms[1:], start=terms[0]))
         return [[ops.dot(a, b) for b in vectors] for a in vectors]
 
-    def _powers(self, highest: int, sketch_size: int | None) -> list[Array]:
-        """[S, R S, ..., R^highest S]; with the identity for S, R^2 is shared with the update."""
-        ops, work, R = self.problem.ops, self.problem.work, self.matrix
+    def _exact_powers(self, highest: int) -> tuple[list[Array], Scalar]:
+        """[I, R/rho, ..., (R/rho)^highest] and rho; R^2 is shared with the update."""
+        ops, R = self.problem.ops, self.matrix
         n = R.shape[-1]
-        if sketch_size is None:
-            powers = [ops.eye(n, n, R), R]
-            for j in range(2, highest + 1):
-                multiply = ops.symm_matmul if self.hermitian else ops.matmul
-                powers.append(self.square() if j == 2 else multiply(R, powers[-1]))
-                work.products += j > 2
-            return powers
-        powers = [self.problem.sketch(n, sketch_size, R)]
-        for _ in range(highest):
-            powers.append(ops.thin_matmul(R, powers[-1]))
-            work.thin += 1
-        return powers
+        rho, small = self._size(R)
+        multiply = ops.symm_matmul if self.hermitian else ops.matmul
+        powers = [ops.eye(n, n, R), self._narrow(ops.scale(ops.widen(R), small))]
+        if highest > 1:
+            powers.append(self._narrow(ops.scale(ops.widen(self.square()), small * small)))
+        for _ in range(3, highest + 1):
+            powers.append(multiply(powers[1], powers[-1]))
+            self.problem.work.products += 1
+        return powers, rho
 
-    def argmin(self, coefficients: Sequence[Scalar], lower: float, upper: float) -> Scalar:
+    def _sketched_powers(self, highest: int, columns: int, *, square: bool, fresh: bool) -> tuple[list[Array], Scalar]:
+        """[S, (R/rho) S, ..., (R/rho)^highest S] and rho, two powers at a time where R^2 is there."""
+        ops, R = self.problem.ops, self.matrix
+        S = ops.widen(self.problem.sketch(R.shape[-1], columns, R, fresh=fresh))
+        if highest == 0:
+            return [S], 1.0
+        first = self._times(R, S)
+        rho, small = self._size(first)
+        powers = [ops.xp.broadcast_to(S, first.shape), ops.scale(first, small)]
+        while len(powers) <= highest:
+            if not square:
+                powers.append(ops.scale(self._times(R, powers[-1]), small))
+                continue
+            # half of the division before the product and half after it: float16 holds neither rho^2 nor 1/rho^2
+            block = powers[-2:][: highest + 1 - len(powers)]
+            Z = ops.scale(self._times(self.square(), ops.scale(ops.xp.concat(block, axis=-1), small)), small)
+            powers += [Z[..., i * columns : (i + 1) * columns] for i in range(len(block))]
+        return powers, rho
+
+    def _size(self, Z: Array) -> tuple[Scalar, Scalar]:
+        """Norm of Z = R S, which is near that of R for a sketch, over sqrt(n), and its inverse; 1 and 0 below eps.
+
+        There a fit tells nothing that rounding would show, and derivatives of the norm would overflow.
+        """
+        ops = self.problem.ops
+        square = ops.dot(Z, Z) / Z.shape[-2]
+        nothing = square <= ops.eps(Z.dtype) ** 2
+        rho = ops.xp.where(nothing, ops.xp.full_like(square, 1.0), square) ** 0.5
+        return rho, ops.xp.where(nothing, ops.xp.zeros_like(square), 1 / rho)
+
+    def _narrow(self, Z: Array) -> Array:
+        """Z in the dtype of the products."""
+        dtype = self._one_minus.dtype
+        return Z if Z.dtype == dtype else self.problem.ops.xp.astype(Z, dtype)
+
+    def _times(self, A: Array, Z: Array) -> Array:
+        """A Z for a thin Z, in the dtype of A, the result at least in float32."""
+        self.problem.work.thin += 1
+        ops = self.problem.ops
+        return ops.widen(ops.thin_matmul(A, self._narrow(Z)))
+
+    def argmin(self, coefficients: Sequence[Scalar], lower: float, upper: float, solver: Solver = "grid") -> Scalar:
         """Minimiser per matrix, left on the device."""
-        return self.problem.ops.argmin(coefficients, lower, upper)
+        return self.problem.ops.argmin(coefficients, lower, upper, solver)
+
+    def ends(self, columns: int | None, products: int) -> Ends:
+        """Ends of the spectrum of (I - R)^(1/p); R is taken to be Hermitian."""
+        ops, p = self.problem.ops, self.problem.p
+        # the ends are found on a grid: derivatives go through h(R) with h as it is
+        if columns is None:
+            M = ops.constant(self.one_minus)
+            values = ops.eigh(M if self.hermitian else ops.hermitian_part(M))[0]
+            low, high = values[..., 0], values[..., -1]
+            return Ends(low, high, low, high).map(lambda m: root(ops.xp, m, p))
+        R = ops.constant(self.matrix)
+        block = self.problem.sketch(R.shape[-1], columns, R)
+        runs = lanczos(ops, lambda Z: ops.thin_matmul(R, Z), block, products)
+        self.problem.work.thin += len(runs.alphas)
+        return ends(ops, runs).reversed(lambda r: root(ops.xp, 1 - r, p))
+
+    def clip(self, x: Scalar, lower: Scalar, upper: Scalar) -> Scalar:
+        """Per matrix, left on the device."""
+        return self.problem.ops.clip(x, lower, upper)
+
+    def minimax(self, degree: int, lower: Scalar, upper: Scalar, narrowest: float, basis: Basis) -> Polynomial:
+        """Per matrix, left on the device."""
+        best: Polynomial = self.problem.ops.minimax(degree, self.problem.p, lower, upper, narrowest, basis)
+        return best
 
     inverse_products = 1
     """Products in ``apply_inverse``."""

@@ -195,6 +195,15 @@ class PolarResidual(MatrixResidual):
         gram = self._one_minus
         return gram if self._divisor is None else self.problem.ops.scale(gram, self._divisor**-2)
 
+    def square(self) -> Array:
+        """R^2, one product; none where scaling has left G and G^2."""
+        if self._square is None and self._divisor is not None and self._gram_squared is not None:
+            # I - 2 G/d^2 + G^2/d^4 is off by roundings of 1, which the largest r are near: d is at least ||X||_2
+            ops, inverse = self.problem.ops, self._divisor**-2
+            shifted = ops.scale(self._gram_squared, inverse * inverse) - ops.scale(self._one_minus, 2 * inverse)
+            self._square = ops.add_diagonal(shifted, 1.0)
+        return super().square()
+
     def operands(self, h: Polynomial) -> tuple[Array, Polynomial, Array, Array | None]:
         """X, h, the matrix it is a polynomial in, and the square of that matrix if it is known."""
         if self._divisor is not None:

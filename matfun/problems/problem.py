@@ -8,7 +8,9 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from matfun.polynomials.minimise import Solver
 from matfun.polynomials.update import Scalar, Update
+from matfun.sketching.ends import Ends
 
 State = TypeVar("State")
 
@@ -36,23 +38,34 @@ class Residual(Protocol):
         """||R^2 - R||_F per matrix: zero where every eigenvalue of R is 0 or 1."""
         ...
 
-    def inner_products(self, polynomials: Sequence[Sequence[float]], sketch_size: int | None) -> list[list[Scalar]]:
-        """Return all <u_a(R) S, u_b(R) S> for polynomials given by their coefficients in r.
+    def inner_products(
+        self, polynomials: Sequence[Sequence[float]], sketch_size: int | None, *, square: bool, fresh: bool
+    ) -> list[list[Scalar]]:
+        """Return all <u_a(R) S, u_b(R) S>, up to a positive factor, for polynomials by their coefficients in r.
 
-        S is a Gaussian sketch of ``sketch_size`` columns with E[S S^H] = I, or the identity for None.
+        S is a Gaussian sketch of ``sketch_size`` columns with E[S S^H] = I, or the identity for None; with ``fresh``
+        it is drawn again.  ``square`` says that the update forms R^2 anyway.
         """
         ...
 
-    def argmin(self, coefficients: Sequence[Scalar], lower: float, upper: float) -> Scalar:
+    def ends(self, columns: int | None, products: int) -> Ends:
+        """Smallest and largest sigma, seen and possible, by Lanczos, or of all eigenvalues for None."""
+        ...
+
+    def argmin(self, coefficients: Sequence[Scalar], lower: float, upper: float, solver: Solver) -> Scalar:
         """Minimiser over [lower, upper] of the polynomial with these coefficients, per matrix."""
         ...
 
 
 class Problem(Protocol[State]):
-    """State, residual, update, and the choice between two states."""
+    """State, residual, update, and the choice between two states.
+
+    ``largest`` bounds the singular values (for the p-th root, p-th roots of the eigenvalues of M) of the start.
+    """
 
     p: int
     work: Work
+    largest: float
 
     def residual(self, state: State) -> Residual:
         """Residual of a state."""

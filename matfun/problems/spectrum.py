@@ -12,12 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from matfun.polynomials.minimise import argmin_on_interval, grid
-from matfun.polynomials.update import ExactRoot, PartialFractions, Polynomial, Scalar, Update
+from matfun.ops import Ops
+from matfun.polynomials.minimise import Solver, argmin_by_roots, argmin_on_interval, grid
+from matfun.polynomials.update import Basis, ExactRoot, PartialFractions, Polynomial, Scalar, Update
 from matfun.problems.matrix import SCALE_WHILE_ABOVE, NewtonScaling
 from matfun.problems.problem import Work
+from matfun.sketching.ends import Ends, root
+from matfun.sketching.lanczos import ends, lanczos
 
 Vector = np.ndarray[Any, Any]
+
+_HOST = Ops(np)
 
 PROBLEMS = ("polar", "sign", "sqrt", "invroot", "inv")
 
@@ -42,19 +47,26 @@ class SpectrumProblem:
         self, rng: np.random.Generator | None = None, problem: str = "polar", p: int = 2, *, increments: bool = False
     ) -> None:
         self.p = p
+        self.largest = 1.0
         self._increments = increments
         self.work = Work()
         self._problem = problem
         self._steps = 0
         self._rng = np.random.default_rng() if rng is None else rng
-        self._weights: dict[int, Vector] = {}
+        self._blocks: dict[int, Vector] = {}
 
-    def weights(self, size: int, columns: int) -> Vector:
+    def block(self, size: int, columns: int, *, fresh: bool = False) -> Vector:
+        """Return the sketch, drawn once unless a fresh one is asked: row i belongs to singular value i."""
+        if fresh:
+            return np.asarray(self._rng.standard_normal((size, columns)) * columns**-0.5)
+        if columns not in self._blocks:
+            self._blocks[columns] = self._rng.standard_normal((size, columns)) * columns**-0.5
+        return self._blocks[columns]
+
+    def weights(self, size: int, columns: int, *, fresh: bool = False) -> Vector:
         """Squared row norms of the sketch: the weight that each singular value gets."""
-        if columns not in self._weights:
-            draw = self._rng.standard_normal((size, columns)) * columns**-0.5
-            self._weights[columns] = np.sum(draw * draw, axis=1)
-        return self._weights[columns]
+        draw = self.block(size, columns, fresh=fresh)
+        return np.asarray(np.sum(draw * draw, axis=1))
 
     def residual(self, state: Vector) -> SpectrumResidual:
         """1 - sigma^p."""
@@ -125,7 +137,14 @@ class SpectrumResidual:
         """Norm of r^2 - r."""
         return np.sqrt(np.sum((self.r * self.r - self.r) ** 2))
 
-    def inner_products(self, polynomials: Sequence[Sequence[float]], sketch_size: int | None) -> list[list[Scalar]]:
+    def inner_products(
+        self,
+        polynomials: Sequence[Sequence[float]],
+        sketch_size: int | None,
+        *,
+        square: bool = False,
+        fresh: bool = False,
+    ) -> list[list[Scalar]]:
         """Weighted sums of u_a(r) u_b(r)."""
         highest = max(len(u) for u in polynomials) - 1
         if sketch_size is None:
@@ -133,15 +152,37 @@ class SpectrumResidual:
             self.problem.work.products += highest - 1
             self.squared = highest > 1
         else:
-            weights = self.problem.weights(self.r.shape[0], sketch_size)
-            self.problem.work.thin += highest
+            weights = self.problem.weights(self.r.shape[0], sketch_size, fresh=fresh)
+            self.squared = square and highest > 1
+            self.problem.work.products += self.squared
+            self.problem.work.thin += 1 + highest // 2 if self.squared else highest
         values = [Polynomial(tuple(u))(self.r) for u in polynomials]
         return [[np.sum(weights * a * b) for b in values] for a in values]
 
-    def argmin(self, coefficients: Sequence[Scalar], lower: float, upper: float) -> Scalar:
+    def argmin(self, coefficients: Sequence[Scalar], lower: float, upper: float, solver: Solver = "grid") -> Scalar:
         """Minimiser of the objective, a float."""
         exact = [np.asarray(float(c)) for c in coefficients]
+        if solver == "roots":
+            return float(argmin_by_roots(np, exact, lower, upper))
         return float(argmin_on_interval(np, exact, np.asarray(grid(lower, upper)), lower, upper))
+
+    def ends(self, columns: int | None, products: int) -> Ends:
+        """Ends of the spectrum as seen from the sketch, or as they are."""
+        if columns is None:
+            low, high = float(np.min(self.sigma)), np.asarray(float(np.max(self.sigma)))
+            return Ends(low, high, low, high)
+        r = np.asarray(self.r, dtype=np.float64)
+        runs = lanczos(_HOST, lambda Z: r[:, None] * Z, self.problem.block(r.shape[0], columns), products)
+        self.problem.work.thin += len(runs.alphas)
+        return ends(_HOST, runs).reversed(lambda r: root(np, 1 - r, self.problem.p))
+
+    def clip(self, x: Scalar, lower: Scalar, upper: Scalar) -> Scalar:
+        """As for matrices."""
+        return _HOST.clip(x, lower, upper)
+
+    def minimax(self, degree: int, lower: Scalar, upper: Scalar, narrowest: float, basis: Basis) -> Polynomial:
+        """As for matrices."""
+        return _HOST.minimax(degree, self.problem.p, np.asarray(lower), np.asarray(upper), narrowest, basis)
 
     def newton_scaling(self, kind: NewtonScaling) -> Scalar:
         """Newton's factor for the diagonal matrix of sigma."""

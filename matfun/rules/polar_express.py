@@ -14,18 +14,20 @@ from numbers import Real
 from typing import Any
 
 from matfun.host import host_constant
-from matfun.polynomials.composition import ACCURATE_CUSHION, CUSHION, EXACT_BELOW, SAFETY, compose, stage_of
+from matfun.polynomials.composition import (
+    ACCURATE_CUSHION,
+    CUSHION,
+    DEFAULT_LOWER,
+    EXACT_BELOW,
+    SAFETY,
+    compose,
+    stage_of,
+)
 from matfun.polynomials.minimax import DEGREES
 from matfun.polynomials.presets import POLAR_EXPRESS_PUBLISHED
 from matfun.polynomials.taylor import taylor_inverse_root
 from matfun.polynomials.update import Basis, Polynomial, Update
 from matfun.rules.rule import ResidualView, require, rule
-
-DEFAULT_LOWER = 1e-3
-"""Lower bound of the published table (arXiv 2505.16932), for runs of a fixed number of steps.
-
-For the polar factor; an eigenvalue of M of 1e-6 for every p.
-"""
 
 ROUNDING_ABOVE_1 = 1e5
 """Allowance, in eps, for how far above 1 rounding may put a scaled singular value: sums of 1e5 terms of one sign."""

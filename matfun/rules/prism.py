@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from numbers import Integral
 
 from matfun.polynomials.fitted import fit_interval, next_residual
+from matfun.polynomials.minimise import SOLVERS, Solver
 from matfun.polynomials.taylor import taylor_inverse_root
 from matfun.polynomials.update import Polynomial, Update
 from matfun.rules.rule import ResidualView, require, rule
@@ -28,16 +29,21 @@ class Prism:
     degree : {3, 5}
         2 q + 1 for h of degree q in the residual; the degree in X of polar and sign.
     sketch_size : int or None
-        Columns of the Gaussian sketch, drawn once per call with ``rng=``; None fits on the exact Frobenius norm, which
-        costs two (degree 3) or three (degree 5) more products a step.
+        Columns of the Gaussian sketch, drawn with ``rng=``; None fits on the exact Frobenius norm, which costs two
+        (degree 3) or three (degree 5) more products a step.
     warm_start : int
         First steps that take the upper end of the interval without fitting.
+    fresh : bool
+        Whether the sketch is drawn anew in every step, as Theorem 2 assumes, instead of once per call.
+    solver : {"grid", "roots"}
+        How alpha is found: on a grid of 65 points, or at the roots of the derivative in closed form, for p = 1 and 2
+        only.  Newton's method follows in both.
 
     Notes
     -----
-    2 or 3 products a step and 3 or 5 thin ones (1 + p q in general).  Small singular values grow by at most 2 or 2.95
-    a step.  The
-    fitted coefficient stays on the device.
+    2 or 3 products a step and 3 thin ones (1 + p for every p): degree 5 multiplies two powers of R at a time with the
+    R^2 that its update needs.  Small singular values grow by at most 2 or 2.95 a step.  The fitted coefficient stays
+    on the device.
 
     References
     ----------
@@ -55,12 +61,16 @@ class Prism:
     degree: int = 5
     sketch_size: int | None = 8
     warm_start: int = 0
+    fresh: bool = False
+    solver: Solver = "grid"
 
     def __post_init__(self) -> None:
         size, warm = self.sketch_size, self.warm_start
         require(self.degree in (3, 5), "degree", "3 or 5 (in X)", self.degree)
         require(size is None or (isinstance(size, Integral) and size >= 1), "sketch_size", "a count or None", size)
         require(isinstance(warm, Integral) and warm >= 0, "warm_start", "a number of steps", warm)
+        require(isinstance(self.fresh, bool), "fresh", "True or False", self.fresh)
+        require(self.solver in SOLVERS, "solver", f"one of {SOLVERS}", self.solver)
 
     @property
     def forms_square(self) -> bool:
@@ -68,16 +78,23 @@ class Prism:
         return self.degree > 3
 
     def next(self, view: ResidualView) -> Update:
-        """Fit alpha and return h."""
+        """Fit alpha and return h.
+
+        Raises
+        ------
+        ValueError
+            For ``solver="roots"`` and p > 2.
+        """
         q = (self.degree - 1) // 2
+        require(self.solver == "grid" or view.p <= 2, "solver", f"'grid' for p = {view.p}", self.solver)
         lower, upper = fit_interval(view.p, q)
         if view.step < self.warm_start:
             alpha = upper
         else:
-            g = view.inner_products(next_residual(view.p, q), self.sketch_size)
-            size = len(g)  # ||sum alpha^i u_i||^2
+            g = view.inner_products(next_residual(view.p, q), self.sketch_size, square=q > 1, fresh=self.fresh)
+            size = len(g)  # ||sum alpha^i u_i||^2, up to a positive factor
             objective = tuple(
                 sum(g[i][k - i] for i in range(max(0, k - size + 1), min(k, size - 1) + 1)) for k in range(2 * size - 1)
             )
-            alpha = view.argmin(objective, lower, upper)
+            alpha = view.argmin(objective, lower, upper, self.solver)
         return Polynomial((*taylor_inverse_root(view.p, q)[:-1], alpha))

@@ -15,8 +15,10 @@ from importlib import import_module
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from matfun.host import host_constant
+from matfun.polynomials.minimise import Solver
 from matfun.polynomials.presets import PRESETS
-from matfun.polynomials.update import Scalar, Update
+from matfun.polynomials.update import Basis, Polynomial, Scalar, Update
+from matfun.sketching.ends import Ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,11 @@ class ResidualView:
     eps : float
         Spacing of 1 in the dtype of the products.
     residual : Residual
-        What the two methods below question.
+        What the methods below question.
+    previous : Update or None
+        What the step before applied; None for the first.
+    largest : float
+        Upper bound on the singular values of the start.
     """
 
     p: int
@@ -46,11 +52,21 @@ class ResidualView:
     lower: float | None
     eps: float
     residual: Any
+    previous: Update | None = None
+    largest: float = 1.0
 
     def inner_products(
-        self, polynomials: Sequence[Sequence[float]], sketch_size: int | None = None
+        self,
+        polynomials: Sequence[Sequence[float]],
+        sketch_size: int | None = None,
+        *,
+        square: bool = False,
+        fresh: bool = False,
     ) -> list[list[Scalar]]:
         """All <u_a(R) S, u_b(R) S> as device scalars, S a Gaussian sketch, or I for None.
+
+        They share an unknown positive factor, which no minimiser sees: without it they would underflow near
+        convergence.  Where R is below rounding they are those of R = 0, and where it is not finite NaN.
 
         Parameters
         ----------
@@ -58,13 +74,51 @@ class ResidualView:
             Coefficients in r, from the constant up.
         sketch_size : int, optional
             Columns of S.
+        square : bool
+            Whether the update forms R^2 anyway: with it a sketch takes 1 + floor(N/2) thin products instead of N for
+            the highest power N.
+        fresh : bool
+            Whether S is drawn anew instead of once per call.
         """
-        products: list[list[Scalar]] = self.residual.inner_products(polynomials, sketch_size)
+        products: list[list[Scalar]] = self.residual.inner_products(
+            polynomials, sketch_size, square=square, fresh=fresh
+        )
         return products
 
-    def argmin(self, coefficients: Sequence[Scalar], lower: float, upper: float) -> Scalar:
-        """Minimiser over [lower, upper] of the polynomial with these coefficients, left on the device."""
-        return self.residual.argmin(coefficients, lower, upper)
+    def argmin(self, coefficients: Sequence[Scalar], lower: float, upper: float, solver: Solver = "grid") -> Scalar:
+        """Minimiser over [lower, upper] of the polynomial with these coefficients, left on the device.
+
+        Parameters
+        ----------
+        coefficients : sequence of Scalar
+            From the constant up.
+        lower, upper : float
+        solver : {"grid", "roots"}
+            How the right valley is found; "roots" for polynomials of degree 4 at most.
+        """
+        return self.residual.argmin(coefficients, lower, upper, solver)
+
+    def ends(self, columns: int | None, products: int) -> Ends:
+        """Smallest and largest sigma = (1 - r)^(1/p), seen and possible, by Lanczos from a sketch; device scalars.
+
+        Parameters
+        ----------
+        columns : int or None
+            Of the Gaussian block it starts from, drawn once per run; None computes all eigenvalues of R.
+        products : int
+            Thin products, of R with such a block.
+        """
+        found: Ends = self.residual.ends(columns, products)
+        return found
+
+    def clip(self, x: Scalar, lower: Scalar, upper: Scalar) -> Scalar:
+        """X brought into [lower, upper], on the device; upper wins where they cross."""
+        return self.residual.clip(x, lower, upper)
+
+    def minimax(self, degree: int, lower: Scalar, upper: Scalar, narrowest: float, basis: Basis) -> Polynomial:
+        """Best polynomial of degree 2 q + 1 for an interval of device scalars with lower / upper >= narrowest."""
+        best: Polynomial = self.residual.minimax(degree, lower, upper, narrowest, basis)
+        return best
 
     def newton_scaling(self, kind: str) -> Scalar:
         """Newton's scaling factor by the norms or the determinant of the state and its inverse; 1 near convergence.

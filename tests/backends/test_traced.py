@@ -7,7 +7,10 @@ import pytest
 
 import matfun
 
-METHODS = ("polar-express", "muon", "newton-schulz", "prism")
+METHODS = ("polar-express", "muon", "newton-schulz", "prism", "window")
+DIFFERENTIABLE = METHODS[:-1]
+"""A window is found on a grid: the derivative is that of the polynomials as they are, see below."""
+
 SHAPES = ((5, 5), (7, 4), (2, 3, 6))
 
 ROUNDING = 2000 * float(np.finfo(np.float32).eps)
@@ -72,7 +75,7 @@ def test_jax_vmap_is_the_stack(jax, method):
     np.testing.assert_allclose(mapped, matfun.orthogonalize(A, method, rng=0), rtol=0, atol=ROUNDING)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", DIFFERENTIABLE)
 def test_jax_grad_is_the_difference_quotient(jax, method):
     A, W, E = (matrix((4, 3), seed, np.float64) for seed in range(3))
 
@@ -165,7 +168,7 @@ def test_torch_vmap_is_the_stack(torch, method):
     np.testing.assert_allclose(mapped, matfun.orthogonalize(A, method, rng=0), rtol=0, atol=ROUNDING)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", DIFFERENTIABLE)
 def test_torch_autograd_is_the_difference_quotient(torch, method):
     A, W, E = (matrix((4, 3), seed, np.float64) for seed in range(3))
 
@@ -205,3 +208,34 @@ def test_a_zero_matrix_does_not_spoil_the_gradients_of_its_neighbours(torch):
     alone, beside_zero = gradient(A), gradient(torch.stack([A[0], A[1] * 0, A[2]]))
     assert torch.equal(beside_zero[0], alone[0])
     assert torch.equal(beside_zero[2], alone[2])
+
+
+class Replay:
+    """The polynomials of a run that was, whatever the matrix."""
+
+    forms_square = True
+
+    def __init__(self, updates):
+        self.updates = updates
+
+    def next(self, view):
+        return self.updates[view.step]
+
+
+@pytest.mark.parametrize("name", ["torch", "jax"])
+def test_derivatives_of_windows_are_those_of_their_polynomials(name):
+    library = pytest.importorskip(name)
+    put = library.from_numpy if name == "torch" else library.numpy.asarray
+    A, W = (matrix((6, 4), seed, np.float64) for seed in range(2))
+    _, info = matfun.orthogonalize(A, "window", steps=4, rng=0, full_output=True)
+    made = [matfun.Polynomial(tuple(map(float, h.coefficients)), h.basis) for h in info.history.updates]
+
+    def gradient(method):
+        if name == "torch":
+            leaf = put(A).requires_grad_()
+            (matfun.orthogonalize(leaf, method, steps=4, rng=0) * put(W)).sum().backward()
+            return leaf.grad.numpy()
+        return np.asarray(library.grad(lambda a: (matfun.orthogonalize(a, method, steps=4, rng=0) * W).sum())(put(A)))
+
+    # the polynomials of NumPy differ from those of the library by roundings
+    np.testing.assert_allclose(gradient("window"), gradient(Replay(made)), rtol=0, atol=1e-9)

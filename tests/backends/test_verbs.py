@@ -6,10 +6,12 @@ so some 100 eps of the largest element.
 
 import numpy as np
 import pytest
+from scipy.linalg import hadamard
 
 from matfun.ops import Ops
 from matfun.polynomials.update import Polynomial
 from matfun.providers import ops_for
+from matfun.sketching import Gaussian, RowSampling, SparseSign, Srht
 
 CLOSE = 100 * 2.3e-16
 
@@ -117,6 +119,12 @@ def cases(is_complex, stack):
         lambda x, s, p, q: T(q) * x + x @ polynomial(s, (q, p, q)),
         (X, S, alpha, beta),
     )
+    for distribution in (Gaussian(), SparseSign(2), Srht(), RowSampling()):
+        sample = distribution.draw(4, 7, 0)
+        name = f"sketch, {type(distribution).__name__}"
+        yield name, lambda o, x, s=sample: o.sketch(s, x), lambda x, s=sample: s.matrix() @ x, (X,)
+    Q = draw(rng, *stack, 8, 3, is_complex=is_complex)
+    yield "walsh_hadamard", lambda o, x: o.walsh_hadamard(x), lambda x: hadamard(8) @ x, (Q,)
     yield "cholesky", lambda o, p: o.cholesky(p), np.linalg.cholesky, (P,)
     yield "solve", lambda o, p, a: o.solve(p, a), np.linalg.solve, (P, A)
     yield "solve_triangular", lambda o, x, a: o.solve_triangular(x, a), np.linalg.solve, (L, A)

@@ -242,7 +242,7 @@ def test_sign_on_the_imaginary_axis_is_never_given():
     accepted = []
     for A in ([[3.0, 2], [-5, -3]], *(skew(seed) for seed in range(12))):
         for method in matfun.methods("sign"):
-            if method != "eigh":
+            if method not in ("eigh", "window"):  # for Hermitian matrices only
                 try:
                     matfun.signm(np.array(A), method, rng=0)
                     accepted.append(method)

@@ -58,7 +58,7 @@ class Case:
     def options(self) -> dict[str, Any]:
         """Options of the twin for this p."""
         name, options = self.form.rule_name, dict(self.form.options)
-        if name in ("newton-schulz", "prism", "polar-express", "pade", "eigh", "schur", "lu"):
+        if name in ("newton-schulz", "prism", "polar-express", "pade", "eigh", "schur", "lu", "window"):
             options["p"] = self.p
         if self.problem == "sqrt" and (name == "prism-newton" or options.get("scaling") in ("frobenius",)):
             options["of"] = 2

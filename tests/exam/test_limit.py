@@ -14,6 +14,7 @@ from mpmath import mp
 
 import matfun
 from matfun import NewtonSchulz, PolarExpress, Polynomial, Prism, Status
+from matfun.lab import matrices as named
 from matfun.lab import truth
 from matfun.lab.gallery import gallery
 from matfun.lab.spectra import gaussian, inner_minimum, log_spaced, rank_deficient, with_singular_values
@@ -428,3 +429,30 @@ def test_newtons_iteration_is_the_term_with_shift_zero(library_name, shape, dtyp
     assert info.steps <= 9 + 1
     # scaled Newton is backward stable with a constant of some ten (Byers and Xu 2008)
     examine(A, U, H, info, slack=10.0)
+
+
+@pytest.mark.parametrize("method", ["newton-schulz", "prism", "polar-express", "window"])
+@pytest.mark.parametrize("excess", [0.02, 0.1, -0.5])
+@pytest.mark.parametrize("n", [64, 256])
+def test_roundings_of_one_sign(method, excess, n):
+    """The last step is taken from a residual so small that such roundings no longer matter."""
+    A = named.equicorrelation(n, excess)
+    U, H, info = *(result := matfun.polar(A, method=method, rng=0, certificate="exact")), result.info
+    assert info.status is matfun.Status.CONVERGED
+    limit = allowed(n, np.finfo(np.float64).eps)
+    assert truth.backward_error(A, U, H) <= limit
+    assert truth.orthogonality(U) <= limit * n**0.5
+
+
+@pytest.mark.parametrize("tol", [0.5, 1e-1, 1e-3, 1e-6, 1e-12, 1e-15, 1e-60])
+@pytest.mark.parametrize("method", ["newton-schulz", "prism", "window"])
+def test_the_reported_residual_is_a_bound(method, tol):
+    A = with_singular_values(np.linspace(0.1, 1, 30), 60, 30, 1)
+    U, _, info = *(result := matfun.polar(A, method=method, rng=0, tol=tol, on_failure="warn")), result.info
+    assert truth.orthogonality(U) <= float(info.residual) * (1 + 1e-9) + 10 * np.finfo(np.float64).eps
+    assert info.steps == len(info.history.updates)
+
+
+test_the_reported_residual_is_a_bound = pytest.mark.filterwarnings("ignore::matfun.ConvergenceWarning")(
+    test_the_reported_residual_is_a_bound
+)  # below rounding no tolerance is kept

@@ -25,6 +25,7 @@ from tests.exam.walk import (
     on_host,
     schedule_error,
     twins,
+    window_error,
 )
 
 STARTS = 24
@@ -42,6 +43,7 @@ def starts_for(form, dtype, step):
     eps = float(np.finfo(dtype).eps)
     # below eps^(1/4) the residual of one value no longer says which alpha is best: u_1 = 3 sigma^2 drowns in u
     lower = max(lower, 2 * eps**0.25 if form.is_fitted else 1e-6)
+    lower = max(lower, 1e-3) if form.sees_window else lower  # a scaled start is not small
     upper = min(upper, 2.0) if step == 0 or form.is_fitted else 1.9
     x = np.concatenate([np.geomspace(lower, 0.999 * upper, STARTS - 4), 1 + np.array([0, -1, -40, -1e4]) * eps])
     return x.astype(np.dtype(dtype).char.lower()).astype(np.float64)
@@ -56,6 +58,8 @@ def one_step(form, rule, library, x, step, eps, rng=None):
 
 
 def fit_allowance(form, x, step, u):
+    if form.sees_window:
+        return np.array([window_error(form, np.array([v]), np.array([u * v]), u, step)[0] for v in x])
     if form.looks_at_all and not form.is_fitted:
         each = [newton_error(form, np.array([v]), np.array([u * v]), 4 * u, step)[0] for v in x]
         return np.array(each)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.exam.problems import CASES, begin, divided_differences, factors, fresh, h_at
-from tests.exam.walk import fit_error, library_called, newton_error, on_host, schedule_error
+from tests.exam.walk import fit_error, library_called, newton_error, on_host, schedule_error, window_error
 
 N = 8
 
@@ -84,6 +84,8 @@ def compare(case, kind, dtype, library_name):
                 extra = extra + sigmas * np.abs(1 - m) ** (d // 2) * shift
             elif case.form.is_fitted and case.p != 2:
                 extra = extra + 2e-7 * sigmas * np.abs(1 - m) ** (case.form.options["degree"] // 2)
+            elif case.form.sees_window:
+                extra = extra + window_error(case.form, sigmas, e, u * size, step, case.p)
             elif case.form.looks_at_all:
                 extra = extra + newton_error(case.form, sigmas, e, u * size, step, of=case.options().get("of", 1))
             error = error + np.diag(case.p * np.maximum(moved, sigmas) ** (case.p - 1) * extra)

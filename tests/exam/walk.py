@@ -37,14 +37,21 @@ from theory import prism as prism_twin
 from theory import prism_newton as prism_newton_twin
 from theory import prism_root, qdwh, rational, zolotarev
 from theory import schedule as schedule_twin
+from theory import window as window_twin
+from theory.scalar import horner
+from theory.window import window as twin_window
 
 EMPIRICAL_LAPACK = 4.0
 """Loss of orthogonality of LAPACK's singular vectors, in units of that of one product."""
 
 DTYPES = ("float32", "float64", "complex64", "complex128")
 
-NOT_OF_THE_TWIN = {"prism": {"sketch_size": None}, "prism-newton": {"sketch_size": None}}
-"""Options of a rule that turn it into what its twin describes by default."""
+NOT_OF_THE_TWIN = {
+    "prism": {"sketch_size": None, "fresh": False, "solver": "grid"},
+    "prism-newton": {"sketch_size": None},
+    "window": {"columns": None, "products": 1},
+}
+"""Options of a rule that turn it into what its twin describes by default, or do not change the map."""
 
 
 def twins() -> dict[str, ModuleType]:
@@ -89,7 +96,7 @@ class Form:
 
     def in_steps(self, steps: int) -> Form:
         """The same in exactly so many steps, which spares the last one a safety factor."""
-        if "safety" not in self.options:
+        if "safety" not in self.options or self.sees_window:
             return self
         return replace(self, name=f"{self.name} in {steps}", options=self.options | {"fixed_steps": steps})
 
@@ -105,11 +112,16 @@ class Form:
     @property
     def looks_at_all(self) -> bool:
         """Whether the map of one value depends on the other ones."""
-        return self.is_fitted or self.fits_newton or self.options.get("scaling") in NORMS
+        return self.is_fitted or self.fits_newton or self.sees_window or self.options.get("scaling") in NORMS
 
     @property
     def fits_newton(self) -> bool:
         return self.twin is prism_newton_twin
+
+    @property
+    def sees_window(self) -> bool:
+        """Whether the polynomial is made for the extreme values of the spectrum."""
+        return self.twin is window_twin
 
     @property
     def needs_square(self) -> bool:
@@ -251,7 +263,7 @@ def on_host(h: Any) -> Any:
     if isinstance(h, PartialFractions):
         parts = (_host_values((h.constant,)), _host_values(h.weights), h.shifts, _host_values(h.higher))
         return PartialFractions(parts[0][0], *parts[1:])
-    return Polynomial(_host_values(h.coefficients), h.basis) if isinstance(h, Polynomial) else h
+    return replace(h, coefficients=_host_values(h.coefficients)) if isinstance(h, Polynomial) else h
 
 
 def _host_values(values: Sequence[Any]) -> tuple[Any, ...]:
@@ -278,14 +290,15 @@ def gain(h: Any, x: np.ndarray, *, alone: bool = False) -> np.ndarray:
     if isinstance(h, PartialFractions):
         return _gain_of_fractions(on_host(h), x, alone)
     sums = []
-    for basis in ("residual", "gram"):
+    # a polynomial that says where it sends a window comes in the basis that suits the window, and stays in it
+    for basis in ("residual", "gram") if getattr(h, "image", None) is None else (h.basis,):
         c = coefficients_of(on_host(h).in_basis(basis))
         s = np.abs(1 - x * x) if basis == "residual" else x * x
         sums.append(sum((2 * i + 1) * np.abs(v) * s**i for i, v in enumerate(c)))
         if basis == "gram" and len(c) == 3:
             with np.errstate(divide="ignore", invalid="ignore"):
                 sums[-1] = sums[-1] + np.where(c[2] != 0, c[1] ** 2 / (4 * np.abs(c[2])), 0.0)
-    return x * np.maximum(*sums)
+    return x * np.max(sums, axis=0)
 
 
 def _gain_of_fractions(h: PartialFractions, x: np.ndarray, alone: bool) -> np.ndarray:
@@ -418,6 +431,28 @@ def newton_error(
     return np.abs((1 - a) * y - a / y) * scale + np.abs(y - 1 / y) * moved
 
 
+def window_error(form: Form, sigmas: np.ndarray, e: np.ndarray, u: float, step: int, p: int = 2) -> np.ndarray:
+    """How far errors e of the extreme values, and u in the eigenvalues s^p they are roots of, move the next values."""
+    low, high = int(np.argmin(sigmas)), int(np.argmax(sigmas))
+    options = {k: form.options[k] for k in ("cushion", "safety")} | {"p": p}
+    with mp.workdps(50):
+        values = [mp.mpf(float(s)) for s in sigmas]
+        here = twin_window(values, step, **options)
+        moved = np.zeros(len(sigmas))
+        for at in {low, high}:
+            for sign in (-1, 1):
+                shifted = list(values)
+                off = float(e[at] + u * np.max(sigmas) ** p / (p * sigmas[at] ** (p - 1)))
+                shifted[at] = max(shifted[at] + sign * off, shifted[at] / 2)
+                ends = twin_window(shifted, step, **options)
+                if ends == here:
+                    continue
+                a, b = (window_twin.best(*w, 5, p)[0] for w in (here, ends))
+                change = [abs(float(x * (horner(a, x**p) - horner(b, x**p)))) for x in values]
+                moved = moved + np.array(change)
+    return moved
+
+
 def schedule_error(form: Form, sigmas: np.ndarray, step: int, eps: float) -> np.ndarray:
     """What a schedule may differ by: its lower end carries roundings from each step, and counts as 1 at the end.
 
@@ -443,7 +478,12 @@ def schedule_error(form: Form, sigmas: np.ndarray, step: int, eps: float) -> np.
 
 
 def design_error(form: Form, step: int) -> int:
-    """Roundings in a coefficient: a schedule carries its interval on from step to step, with one each time."""
+    """Roundings in a coefficient: a schedule carries its interval on from step to step, with one each time.
+
+    The coefficients for a window are made in the dtype of the matrix, by some operations each.
+    """
+    if form.sees_window:
+        return 6
     return step if "lower" in form.options else 0
 
 
@@ -466,6 +506,8 @@ def carried(
         degree = form.options["degree"]
         moved = fit_error(sigmas, e + fresh, u, degree, weights)
         new = new + sigmas * np.abs(1 - sigmas**2) ** (degree // 2) * moved
+    elif form.sees_window:
+        new = new + window_error(form, sigmas, e, size * u, step)
     elif form.looks_at_all:
         new = new + newton_error(form, sigmas, e, (size + 4) * u, step, weights, alone=alone)
     return new + schedule_error(form, sigmas, step, 2 * u)

@@ -139,8 +139,8 @@ def test_same_seed_same_rows():
 def test_theory_and_run_agree_until_rounding(found, method):
     row = next(r for r in found.rows if (r.matrix, r.method) == ("a", method))
     assert len(row.measured) >= len(row.predicted) >= (3 if method == "zolotarev" else 4)
-    # another draw of the sketch moves PRISM's coefficients; Chen and Chow's steep ones magnify rounding
-    tolerance = {"prism": 0.3, "prism-newton": 0.3, "chen-chow": 1e-4}.get(method, 1e-6)
+    # another draw of the sketch moves what is seen of the spectrum; Chen and Chow's steep polynomials magnify rounding
+    tolerance = {"prism": 0.3, "prism-newton": 0.3, "window": 0.3, "chen-chow": 1e-4}.get(method, 1e-6)
     for (x, y), (px, py) in zip(row.measured, row.predicted, strict=False):
         assert x == px
         if py > 0.1:
@@ -303,7 +303,7 @@ def test_describe_lists_every_method_with_its_price():
     entries = {entry.name: entry for entry in describe()}
     assert list(entries) == matfun.methods("polar")
     assert (entries["newton-schulz"].price, entries["newton-schulz"].converges) == ("3 products", True)
-    assert entries["prism"].price == "3 products + 5 thin"
+    assert entries["prism"].price == "3 products + 3 thin"
     assert entries["svd"].price == "a factorisation"
     assert not entries["muon"].converges
     assert all(entry.summary.endswith(".") for entry in entries.values())

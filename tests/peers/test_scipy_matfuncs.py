@@ -13,13 +13,13 @@ import matfun
 from matfun import ConvergenceError, Status
 
 EPS = float(np.finfo(np.float64).eps)
-GENERAL = ["auto", *(name for name in matfun.methods("sqrt") if name != "eigh")]
+GENERAL = ["auto", *(name for name in matfun.methods("sqrt") if name not in ("eigh", "window"))]
 SAFE = ["auto", "schur", "newton", "prism-newton", "halley", "pade", "iannazzo", "qdwh", "zolotarev"]
 """Square roots that converge for every matrix without eigenvalues on the closed negative axis."""
-SIGN = [name for name in matfun.methods("sign") if name != "eigh"]
+SIGN = [name for name in matfun.methods("sign") if name not in ("eigh", "window")]
 RATIONAL_SIGN = ["auto", "schur", "newton", "prism-newton", "halley", "pade"]
 ROOTS = [
-    name for name in matfun.methods("invroot") if name not in ("eigh", "polar-express")
+    name for name in matfun.methods("invroot") if name not in ("eigh", "polar-express", "window")
 ]  # for Hermitian matrices only
 
 

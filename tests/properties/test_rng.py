@@ -87,6 +87,44 @@ def test_the_global_state_is_neither_read_nor_moved(method):
         np.random.set_state(state)  # noqa: NPY002
 
 
+@pytest.mark.parametrize("degree", [3, 5])
+@pytest.mark.parametrize("library", ["numpy", "torch", "jax"])
+def test_fresh_sketches_are_new_in_every_step_and_repeat_with_the_seed(library, degree):
+    """Step k sees the k-th block of the generator's numbers, whether a seed or a generator was given."""
+    xp = pytest.importorskip({"jax": "jax.numpy"}.get(library, library))
+    A, rule, old = xp.asarray(matrix()), matfun.Prism(degree, 2, fresh=True), matfun.Prism(degree, 2)
+    by_seed, again, by_generator = (
+        np.asarray(matfun.orthogonalize(A, rule, steps=3, rng=rng)) for rng in (5, 5, np.random.default_rng(5))
+    )
+    assert np.array_equal(by_seed, again)
+    assert np.array_equal(by_seed, by_generator)
+    first, kept = (np.asarray(matfun.orthogonalize(A, m, steps=1, rng=5)) for m in (rule, old))
+    assert np.array_equal(first, kept)  # one step needs one sketch
+    kept = np.asarray(matfun.orthogonalize(A, old, steps=3, rng=5))
+    assert np.max(np.abs(kept - by_seed)) > 1e-6
+    run = matfun.polar(A, method=rule, rng=5)
+    repeated = matfun.polar(A, method=rule, rng=np.random.default_rng(5))
+    assert all(np.array_equal(np.asarray(a), np.asarray(b)) for a, b in zip(run, repeated, strict=True))
+
+
+@pytest.mark.parametrize("problem", ["polar", "sqrt", "invroot"])
+def test_simulate_draws_the_same_fresh_sketches(problem):
+    """Coefficients of the run on a diagonal matrix and of the simulation, step by step."""
+    sigmas = np.geomspace(0.05, 1.0, 6)
+    rule = matfun.Prism(fresh=True, sketch_size=2)
+    call = {
+        "polar": lambda: matfun.orthogonalize(np.diag(sigmas), rule, steps=6, rng=5, full_output=True),
+        "sqrt": lambda: matfun.sqrtm(np.diag(sigmas**2), method=rule, steps=6, rng=5, full_output=True),
+        "invroot": lambda: matfun.invrootm(np.diag(sigmas**2), 2, method=rule, steps=6, rng=5, full_output=True),
+    }[problem]
+    info = call()[1]
+    scaled = sigmas / float(info.scale) ** (1 if problem == "polar" else 0.5)
+    curve = matfun.simulate(rule, scaled, steps=6, rng=5, problem=problem, p=2)
+    alphas = [[float(h.coefficients[-1]) for h in run] for run in (info.history.updates, curve.updates)]
+    assert len(set(alphas[0])) > 3
+    np.testing.assert_allclose(*alphas, rtol=1e-9)
+
+
 def test_simulate_draws_what_a_diagonal_matrix_run_draws():
     sigmas = np.array([1.0, 0.6, 0.3, 0.1])
     curve = matfun.simulate("prism", sigmas / np.linalg.norm(sigmas), steps=3, rng=5)

@@ -305,6 +305,6 @@ def test_price() -> None:
     assert twin.price(0, degree=3) == {"gram": 1, "symm": 2, "apply": 1, "thin": 0}
     assert twin.price(0, degree=5) == {"gram": 1, "symm": 4, "apply": 1, "thin": 0}
     assert twin.price(0, degree=3, sketch=True) == {"gram": 1, "symm": 0, "apply": 1, "thin": 3}
-    assert twin.price(0, degree=5, sketch=True) == {"gram": 1, "symm": 1, "apply": 1, "thin": 5}
+    assert twin.price(0, degree=5, sketch=True) == {"gram": 1, "symm": 1, "apply": 1, "thin": 3}
     assert twin.price(1, degree=5, warm_start=2) == {"gram": 1, "symm": 1, "apply": 1, "thin": 0}
     assert twin.price(1, degree=3, warm_start=2, sketch=True) == {"gram": 1, "symm": 0, "apply": 1, "thin": 0}

@@ -1,0 +1,3 @@
+"""The array libraries of the providers' tests."""
+
+from tests.backends.conftest import library as library
