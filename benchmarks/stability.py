@@ -32,6 +32,7 @@ METHODS: dict[str, Any] = {
     "prism 3": matfun.Prism(degree=3),
     "prism 5": matfun.Prism(degree=5),
     "prism 5, exact fit": matfun.Prism(degree=5, sketch_size=None),
+    "window": matfun.Window(),
     "svd": matfun.Svd(),
 }
 

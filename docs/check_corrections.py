@@ -245,6 +245,24 @@ def _stretch(coefficients: Any, error: Any, last: bool) -> list[Any]:
     return [c / factor ** (2 * i + 1) for i, c in enumerate(coefficients)]
 
 
+def trace_sizes() -> dict[str, Any]:
+    """Upper tail over failure probability for a rank-one matrix at two sizes for the same error, and these sizes."""
+    from scipy.stats import chi2
+
+    found = {}
+    for distortion, failure in ((0.5, 1e-6), (0.99, 1e-20), (0.99, 1e-50)):
+        tail = np.log(2 / failure)
+        sizes = {
+            "6/e^2 ln(2/d)": 6 / distortion**2 * tail,
+            "2/(e - ln(1 + e)) ln(2/d)": 2 * tail / (distortion - np.log1p(distortion)),
+        }
+        for name, size in sizes.items():
+            rows = int(np.ceil(size))
+            share = float(np.exp(chi2.logsf(rows * (1 + distortion), rows) - np.log(failure)))
+            found[f"e = {distortion:g}, d = {failure:g}, {name}"] = {"rows": rows, "tail / d": float(f"{share:.3g}")}
+    return found
+
+
 def degree_seventeen() -> dict[str, Any]:
     """What rounding the coefficients of the last polynomial of degree 17 does to 1, in either basis."""
     found = {}
@@ -275,6 +293,7 @@ PARTS: dict[str, Callable[[], Any]] = {
     "newton inverses": newton_inverses,
     "safety in the recursion": safety_in_the_recursion,
     "degree 17": degree_seventeen,
+    "trace sizes": trace_sizes,
 }
 """Every part of the JSON, by the name it has there."""
 

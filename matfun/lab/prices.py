@@ -69,6 +69,10 @@ class Method:
         return f"{self.products} product{'s' * (self.products != 1)}{thin}"
 
 
+MANY = np.linspace(0.5, 1.0, 64)
+"""A spectrum of more values than a rule takes thin products."""
+
+
 def describe(problem: str = "polar") -> list[Method]:
     """List the methods for a problem, sorted by name.
 
@@ -81,7 +85,7 @@ def describe(problem: str = "polar") -> list[Method]:
     found = []
     p = 4 if problem == "invroot" else None
     for name in matfun.methods(problem):
-        curve = matfun.simulate(name, [0.5, 1.0], steps=1, rng=0, problem=problem, p=p)
+        curve = matfun.simulate(name, MANY, steps=1, rng=0, problem=problem, p=p)
         found.append(
             Method(
                 name=name,
