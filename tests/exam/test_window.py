@@ -175,6 +175,23 @@ def test_a_warm_start_may_lie_above_one(function):
     assert np.linalg.norm(X @ X @ A - np.eye(16)) < 1e-12
 
 
+def test_the_first_window_reaches_up_to_where_a_warm_start_may_lie():
+    """One product of one column sees no more than a mean; two is what the test of the start allows."""
+    Q = haar(16, 16, 3)
+    A = (Q * np.linspace(1, 4, 16)) @ Q.T
+    A = (A + A.T) / 2
+    near = (Q * (np.linspace(1, 4, 16) ** -0.5 * np.r_[np.full(14, 1.0), 0.95, 1.37])) @ Q.T
+    near = (near + near.T) / 2
+    for function in (matfun.invsqrtm, lambda A, **options: matfun.invrootm(A, 2, **options)):
+        rule = Window(products=1, columns=1)
+        info = function(A, method=rule, initial=near, rng=0, full_output=True)[1]
+        assert info.status is matfun.Status.CONVERGED
+        assert np.all(info.warm_start)
+        # told an upper end of 1, it throws the largest value out and takes five
+        assert info.steps == 4
+        assert info.history.residuals[1] < 0.1
+
+
 @each_library
 def test_a_stack_has_one_window_for_each_member(library_name):
     library = library_called(library_name)

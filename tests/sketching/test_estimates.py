@@ -33,6 +33,16 @@ def test_each_errs_on_its_side(library_name, shape, method, dtype):
     assert np.dtype(str(library.get(found.upper).dtype)).char in "fd"
 
 
+@pytest.mark.parametrize("method", ["lanczos", "power"])
+def test_many_products_find_values_that_stand_apart(method):
+    A = with_singular_values(np.concatenate([[1.0], np.linspace(0.75, 0.7, 38), [0.3]]), 50, 40, 2)
+    found = matfun.estimate_singular_values(A, method, products=60, rng=0)
+    assert found.largest == pytest.approx(1.0, abs=RESOLUTION)
+    assert found.smallest == pytest.approx(0.3, abs=0.01)
+    assert method == "power" or found.lower == pytest.approx(0.3, abs=0.2)
+    assert found.upper == pytest.approx(1.0, abs=0.15)
+
+
 @pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
 def test_any_scale(scale):
     A = with_singular_values(log_spaced(20, 10.0), rng=3)

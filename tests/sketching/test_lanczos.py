@@ -98,6 +98,14 @@ def test_few_and_many_products(products):
         assert [found.smallest, found.largest] == pytest.approx([-1.0, 2.0], abs=1e-3)
 
 
+@pytest.mark.parametrize("value", [0.25, -0.5])
+def test_a_run_that_ends_exactly_sees_no_more_values(value):
+    """From a unit vector the first product leaves nothing, to the last bit."""
+    values, ops = np.array([value, 2 * value, 3 * value]), Ops(np)
+    found = ends(ops, lanczos(ops, lambda V: values[:, None] * V, np.eye(3)[:, :1], 3))
+    assert [found.smallest, found.largest, found.least, found.most] == [value] * 4
+
+
 @pytest.mark.parametrize("n", [1, 2, 7, 100, 10**5])
 @pytest.mark.parametrize("columns", [1, 4])
 @pytest.mark.parametrize("failure", [1e-9, 0.1])
