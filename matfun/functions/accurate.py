@@ -29,6 +29,10 @@ CERTIFICATE_SLACK = 8.0
 backward error of an iteration, and an estimated norm may exceed the true one."""
 
 
+LARGEST_GOAL = 0.5
+"""Of the residual, in 16 bits: below it no singular value of the iterate is less than 0.7."""
+
+
 class AccurateRun:
     """One accuracy-driven call: the goal, the certificate and the statuses, for whichever rule is run."""
 
@@ -54,7 +58,7 @@ class AccurateRun:
         self.limit = max(tol or 0.0, accuracy_limit(small, eps))
         floor = rounding_floor(small, eps)
         # from sqrt(eps) the last step leaves 3/4 eps in the Frobenius norm, less than the rounding of one product
-        residual = tol if tol is not None else max(eps**0.5, floor)
+        residual = tol if tol is not None else max(eps**0.5, min(floor, LARGEST_GOAL))
         self.goal = Goal(residual, 4 * floor, eps, max_steps, polish=tol is None)
 
     def solve(self, name: str, rule: Rule) -> PolarResult:

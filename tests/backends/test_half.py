@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import matfun
+from matfun.lab.spectra import one_tiny, with_singular_values
 from matfun.rules.rule import registered
 
 CONVERGING = [name for name in matfun.methods("polar") if registered()[name].converges]
@@ -118,3 +119,14 @@ def test_16_bit_norms_do_not_overflow(dtype):
         X = back(matfun.orthogonalize(given, "newton-schulz", steps=3))
         # rank one: its only singular value 1 is kept to the 16-bit rounding of 300 additions of equal elements
         assert abs(np.linalg.norm(X, 2) - 1) <= 8 * UNIT[dtype]
+
+
+@pytest.mark.parametrize("method", ["window", "polar-express", "prism", "newton-schulz"])
+def test_one_small_value_among_many_is_waited_for(method):
+    """With 256 columns the Frobenius norm of a rounded residual is as large as that of one missing direction."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    A = torch.from_numpy(with_singular_values(one_tiny(256, 1e2), rng=0)).to(torch.bfloat16)
+    U, _, info = *(result := matfun.polar(A, method=method, rng=0)), result.info
+    assert info.status is matfun.Status.CONVERGED
+    # from a residual of 1/2 one step leaves (3/4) / 4 of it, half of that in a singular value; and rounding
+    assert float((torch.linalg.svdvals(U.double()) - 1).abs().max()) <= 3 / 32 + 0.02
