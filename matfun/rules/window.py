@@ -81,7 +81,7 @@ class Window:
     ``history.updates[-1].image`` says where the singular values are after the last step, in exact arithmetic and but
     for a probability of 1e-9 over the block, if those of the start were at least ``lower``.
 
-    The degree is 5 in X.  Beyond the window polynomials of degree 3 or 7 would change signs; degree 9 saves 3 % of the
+    The degree is 5 in X.  Beyond the window polynomials of degree 3 or 7 would change signs; degree 9 saves 2 % of the
     products and is not backward stable with this cushion (docs/window.md).
 
     References

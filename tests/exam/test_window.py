@@ -114,17 +114,13 @@ CASES = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore::matfun.ConvergenceWarning")  # an unreachable tolerance: the whole curve
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_at_most_one_step_more_than_the_oracle(case):
     """Two seeds here, polar factor; 20 seeds, sign and square roots in benchmarks/window.py."""
     for seed in range(2):
         info = matfun.polar(case.matrix(seed), method="window", rng=seed, tol=1e-300, on_failure="warn").info
         assert steps_to(info) <= oracle(case.singular_values) + 1
-
-
-test_at_most_one_step_more_than_the_oracle = pytest.mark.filterwarnings("ignore::matfun.ConvergenceWarning")(
-    test_at_most_one_step_more_than_the_oracle
-)  # the tolerance that nothing reaches shows the whole curve
 
 
 @pytest.mark.parametrize("problem", ["signm", "sqrtm", "invsqrtm", "invrootm"])
