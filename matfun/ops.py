@@ -101,6 +101,13 @@ class Ops:
         """Whether on the device of X a matrix product is much cheaper per flop than an SVD (a GPU)."""
         return False
 
+    def members_at_once(self, X: Array) -> int | None:  # noqa: ARG002 - providers look at X
+        """How many matrices of a stack to work on at a time; None for all.
+
+        A provider that gives a number must be able to assign to slices of its arrays.
+        """
+        return None
+
     def quiet(self) -> AbstractContextManager[Any]:
         """Context in which overflow is a value, not a warning; the status tells of it."""
         return nullcontext()
@@ -170,6 +177,13 @@ class Ops:
         return self.xp.where(mask[..., None, None], X, Y)
 
     # ---- products ----------------------------------------------------------------------------
+
+    def symmetric_prices(self, X: Array) -> tuple[float, float, float]:  # noqa: ARG002 - providers look at X
+        """Prices of X^H X, of S^2 and of a product of commuting Hermitian matrices, in those of a plain product.
+
+        1/2 where only one triangle is computed, as a provider may.
+        """
+        return 1.0, 1.0, 1.0
 
     def gram(self, X: Array) -> Array:
         """X^H X, shape (..., m, n) to (..., n, n)."""
@@ -248,6 +262,21 @@ class Ops:
             return self.scale(X, h.coefficients[0])
         P = self.polynomial(S, h.coefficients, square)
         return self.add_matmul(X, X, P, beta=h.coefficients[0])
+
+    def polynomial_matrix(self, S: Array, h: Polynomial, square: Array | None = None) -> Array:
+        """h(S) of a Hermitian S, its constant on the diagonal.
+
+        Parameters
+        ----------
+        S : array, shape (..., n, n)
+            The residual or the Gram matrix, whichever ``h.basis`` says.
+        h : Polynomial
+        square : array, shape (..., n, n), optional
+            S^2, where it is already known.
+        """
+        if h.degree == 0:
+            return self.scale(self.eye(S.shape[-1], S.shape[-1], S), h.coefficients[0])
+        return self.add_diagonal(self.polynomial(S, h.coefficients, square), h.coefficients[0])
 
     def argmin(self, coefficients: Sequence[Array], lower: float, upper: float, solver: Solver = "grid") -> Array:
         """Minimiser over [lower, upper] of a polynomial with device coefficients, left on the device.
@@ -408,6 +437,12 @@ class Ops:
     def solve_triangular(self, L: Array, B: Array, *, lower: bool = True) -> Array:  # noqa: ARG002 - providers
         """L^(-1) B for triangular L."""
         return self.solve(L, B)
+
+    def divide_by_adjoint(self, X: Array, L: Array) -> Array:
+        """X L^(-H) for a lower triangular L, shape (..., m, n) times (..., n, n)."""
+        # no conjugate of the large matrix is formed
+        L = self.xp.conj(L) if self.is_complex(L) else L
+        return self.xp.matrix_transpose(self.solve_triangular(L, self.xp.matrix_transpose(X)))
 
     def _guarded(self, factorise: Callable[..., Array], *operands: Array) -> Array:
         """Give NaN for the matrices of a stack that cannot be factorised, where a library raises for all of them."""

@@ -40,23 +40,20 @@ class Scaled:
             return self.norm * ops.power_of_two(self.exponent)
 
 
-def scale_to_unit(problem: PolarProblem, A: Array, *, wide: bool, forms_square: bool) -> Scaled:
-    """Scale; a zero matrix stays zero.
+def scale_to_unit(problem: PolarProblem, X: Array, *, forms_square: bool) -> tuple[PolarState, Scalar]:
+    """State of spectral norm at most 1, and what X was divided by; a zero matrix stays zero.
 
     Parameters
     ----------
     problem : PolarProblem
-    A : array, shape (..., m, n)
-    wide : bool
-        Start from the adjoint of A.
+    X : array, shape (..., m, n)
+        As ``Ops.prescale`` leaves it.
     forms_square : bool
         Whether the first step needs the square of the Gram matrix anyway.
     """
     ops: Ops = problem.ops
-    prescaled, exponent = ops.prescale(A)
-    X = ops.adjoint(prescaled) if wide else prescaled
-    if forms_square and not ops.is_narrow_range(A.dtype):
+    if forms_square and not ops.is_narrow_range(X.dtype):
         state = problem.scale_by_gram(PolarState(X))
-        return Scaled(state, prescaled, exponent, state.divisor)
-    norm = ops.positive_or_one(ops.plain_norm_fro(prescaled))
-    return Scaled(PolarState(ops.scale(X, 1 / norm)), prescaled, exponent, norm)
+        return state, state.divisor
+    norm = ops.positive_or_one(ops.plain_norm_fro(X))
+    return PolarState(ops.scale(X, 1 / norm)), norm

@@ -36,6 +36,9 @@ CORE = {
 PROVIDER = ("matfun.ops", "matfun.host", "matfun.polynomials", "matfun.sketching.samples")
 """What a provider may import of the package: the verbs, and the values that they take."""
 
+PRODUCTS = "matfun_backends.products"
+"""Products that several providers could share; each file is of one library."""
+
 REGISTER = "matfun.rules.rule"
 """Holds the register of rules, which the lab walks; everything else it takes from ``matfun`` itself."""
 
@@ -126,9 +129,12 @@ def test_the_lab_imports_public_names_and_the_lab(path):
 @pytest.mark.parametrize("path", files("backends/matfun_backends"), ids=name_of)
 def test_a_provider_imports_the_verbs_and_its_own_library(path):
     own = {path.stem, *({"cupyx"} if path.stem == "cupy" else set()), "numpy", "scipy", "array_api_compat"}
+    own |= {"torch"} if path.parent.name == "products" else set()
     for module, _ in imports(path):
         if of(module, "matfun"):
             assert belongs(module, PROVIDER), module
+        elif of(module, "matfun_backends"):
+            assert belongs(module, (PRODUCTS,)), module
         else:
             assert module.split(".")[0] in STANDARD | own, module
 

@@ -78,6 +78,10 @@ class CountingOps(Ops):
         self.counts["qr"] += 1
         return self.inner.pivoted_q(B)
 
+    def divide_by_adjoint(self, X: Array, L: Array) -> Array:
+        self.counts["apply"] += 1
+        return self.inner.divide_by_adjoint(X, L)
+
     def inverse(self, A: Array) -> Array:
         self.counts["inverse"] += 1
         return self.inner.inverse(A)
@@ -130,6 +134,7 @@ _INNER = [
     "is_narrow_range",
     "is_traced",
     "prefers_products",
+    "symmetric_prices",
     "all_finite",
     "positive_or_one",
     "exponent_limit",

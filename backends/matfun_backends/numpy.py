@@ -10,6 +10,7 @@ from matfun.ops import API_VERSION as API_VERSION
 from matfun.ops import Array, Ops
 from matfun.polynomials.update import Polynomial
 from matfun.sketching.samples import Sparse
+from matfun_backends.products import hermitian
 
 
 class NumpyOps(Ops):
@@ -50,9 +51,7 @@ class NumpyOps(Ops):
         return T.conj() if X.dtype.kind == "c" else T
 
     def scale(self, X: Array, c: Any) -> Array:
-        if isinstance(c, (int, float)):
-            return X * float(c)  # a numpy.float64 is a float too, and would promote float32
-        return X * np.asarray(c, dtype=X.dtype)[..., None, None]
+        return X * _of_each(c, X)
 
     def add_diagonal(self, X: Array, c: Any) -> Array:
         Y = X.copy()
@@ -62,15 +61,49 @@ class NumpyOps(Ops):
         )
         return Y
 
+    def gram(self, X: Array) -> Array:
+        return hermitian.gram(X) if hermitian.worthwhile(X) else self.adjoint(X) @ X
+
     def square(self, S: Array) -> Array:
         # matmul with its own transpose is a rank-k update in BLAS, half the flops; S^T = S for real S
-        return S @ (S.mT if S.dtype.kind != "c" else S)
+        if S.dtype.kind != "c":
+            return S @ S.mT
+        return hermitian.gram(S) if hermitian.worthwhile(S) else S @ S
+
+    def polynomial(
+        self, S: Array, coefficients: tuple[Any, ...], square: Array | None = None, *, hermitian: bool = True
+    ) -> Array:
+        if len(coefficients) != 3 or square is not None or not hermitian:
+            return super().polynomial(S, coefficients, square, hermitian=hermitian)
+        _, c1, c2 = (_of_each(c, S) for c in coefficients)
+        P = self.square(S)
+        P *= c2
+        P += S * c1
+        return P
+
+    def add_matmul(self, C: Array, A: Array, B: Array, alpha: Any = 1.0, beta: Any = 1.0) -> Array:
+        P = A @ B
+        if not (isinstance(alpha, (int, float)) and alpha == 1):
+            P *= _of_each(alpha, P)
+        P += C if isinstance(beta, (int, float)) and beta == 1 else C * _of_each(beta, P)
+        return P
+
+    def symmetric_prices(self, X: Array) -> tuple[float, float, float]:
+        return 0.5, 0.5, 1.0
+
+    def members_at_once(self, X: Array) -> int | None:
+        return max(1, EMPIRICAL_PART // (X.shape[-1] * X.shape[-2] * X.dtype.itemsize))
 
     def polynomial_step(self, X: Array, S: Array, h: Polynomial, square: Array | None = None) -> Array:
         if h.basis != "gram" or h.degree != 2 or S.ndim > 2:
             return super().polynomial_step(X, S, h, square)
         # The constant goes onto the diagonal, which saves two passes over X.  Not in the residual basis, whose small
         # elements it would drown.
+        return X @ self.polynomial_matrix(S, h, square)
+
+    def polynomial_matrix(self, S: Array, h: Polynomial, square: Array | None = None) -> Array:
+        if h.basis != "gram" or h.degree != 2 or S.ndim > 2:
+            return super().polynomial_matrix(S, h, square)
         c0, c1, c2 = map(float, h.coefficients)
         if square is not None:
             P = square * c2
@@ -85,7 +118,7 @@ class NumpyOps(Ops):
             P = S * c1
         diagonal = _diagonal(P)
         np.add(diagonal, c0, out=diagonal)
-        return X @ P
+        return P
 
     def sparse_sketch(self, sample: Sparse, X: Array) -> Array:
         from scipy.sparse import csc_array
@@ -151,11 +184,21 @@ class NumpyOps(Ops):
             return np.full_like(B, np.nan)
 
 
+EMPIRICAL_PART = 2**20
+"""Bytes of a stack to work on at a time: what a core's cache holds, with its Gram matrices."""
+
 _SAFE_NORMS = {"f": (1e-4, 1e4), "F": (1e-4, 1e4), "d": (1e-35, 1e35), "D": (1e-35, 1e35)}
 """Frobenius norms whose eighth power, the square of the norm of the squared Gram matrix, is a normal number."""
 
 
 _ZERO = np.zeros(())
+
+
+def _of_each(c: Any, X: Array) -> Any:
+    """One scalar for all matrices, or one for each, as a factor of X."""
+    if isinstance(c, (int, float)):
+        return float(c)  # a numpy.float64 is a float too, and would promote float32
+    return np.asarray(c, dtype=X.dtype)[..., None, None]
 
 
 def _flat(X: Array) -> Array:

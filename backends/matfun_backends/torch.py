@@ -12,6 +12,7 @@ from matfun.host import host_constant
 from matfun.ops import API_VERSION as API_VERSION
 from matfun.ops import Array, Ops, half_size
 from matfun.sketching.samples import Sparse
+from matfun_backends.products import blocked
 
 
 class TorchOps(Ops):
@@ -49,6 +50,11 @@ class TorchOps(Ops):
 
     def prefers_products(self, X: Array) -> bool:
         return bool(X.device.type != "cpu")
+
+    def members_at_once(self, X: Array) -> int | None:
+        if X.device.type != "cpu" or X.requires_grad or torch.compiler.is_compiling():
+            return None
+        return max(1, EMPIRICAL_PART // (X.shape[-1] * X.shape[-2] * X.element_size()))
 
     def as_host(self, x: Array) -> Any:
         x = x.detach().cpu()
@@ -89,6 +95,29 @@ class TorchOps(Ops):
 
     def thin_matmul(self, S: Array, Z: Array) -> Array:
         return (Z.mT @ S.mT).mT  # on a CPU the faster order of a thin product
+
+    def symmetric_prices(self, X: Array) -> tuple[float, float, float]:
+        n = min(X.shape[-2:])
+        if not blocked.worthwhile(X.new_empty((n, 0))):
+            return 1.0, 1.0, 1.0
+        price = (blocked.blocks(n) + 1) / (2 * blocked.blocks(n))
+        return price, price, price
+
+    def gram(self, X: Array) -> Array:
+        A = X.mH
+        return blocked.hermitian_product(A, X) if blocked.worthwhile(A) else A @ X
+
+    def symm_matmul(self, A: Array, B: Array) -> Array:
+        return blocked.hermitian_product(A, B) if blocked.worthwhile(A, B) else A @ B
+
+    def polynomial(
+        self, S: Array, coefficients: tuple[Any, ...], square: Array | None = None, *, hermitian: bool = True
+    ) -> Array:
+        c = coefficients
+        fused = len(c) == 3 and square is None and hermitian and all(isinstance(x, (int, float)) for x in c)
+        if fused and blocked.worthwhile(S):
+            return blocked.hermitian_product(S, S, S, alpha=c[2], beta=c[1])
+        return super().polynomial(S, c, square, hermitian=hermitian)
 
     def add_matmul(self, C: Array, A: Array, B: Array, alpha: Any = 1.0, beta: Any = 1.0) -> Array:
         if not (isinstance(alpha, (int, float)) and isinstance(beta, (int, float))):
@@ -144,6 +173,9 @@ class TorchOps(Ops):
     def solve_triangular(self, L: Array, B: Array, *, lower: bool = True) -> Array:
         return self._narrow(torch.linalg.solve_triangular(self.widen(L), self.widen(B), upper=not lower), B)
 
+
+EMPIRICAL_PART = 2**20
+"""Bytes of a stack to work on at a time: what a core's cache holds, with its Gram matrices."""
 
 _INFINITY = float("inf")
 

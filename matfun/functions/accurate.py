@@ -12,7 +12,6 @@ from matfun.functions.certificate import Kind, certify, plain
 from matfun.functions.inputs import Input
 from matfun.functions.unitary import (
     accuracy_limit,
-    hermitian_factor,
     iterate_and_complete,
     pair,
     rounding_floor,
@@ -21,6 +20,7 @@ from matfun.functions.unitary import (
 )
 from matfun.ops import Array
 from matfun.polynomials.update import PartialFractions, Polynomial
+from matfun.problems.polar import PolarProblem
 from matfun.result import Certificate, Info, PolarResult, Status
 from matfun.rules.rule import Rule
 
@@ -68,13 +68,12 @@ class AccurateRun:
 
     def _solve(self, name: str, rule: Rule) -> PolarResult:
         given, ops = self.given, self.given.ops
-        begin = start(given, rule, self.rng)
+        begin = start(given, rule, PolarProblem(ops, self.rng), reduce=True)
         goal = self.goal
         if getattr(rule, "wants_lower", False):
             goal = replace(goal, lower=smallest_singular_value(begin, goal.eps))
         outcome, completed = iterate_and_complete(begin, rule, goal)
-        U = begin.orient(outcome.state)
-        H = hermitian_factor(ops, begin.scaled.A, U, self.side)
+        U, H = begin.polar_factors(outcome.state, self.side)
         proof = certify(ops, begin.scaled.A, U, H, self.side, self.certificate, self.rng)
         if not self.finite.all():  # what was certified there is the stand-in
             errors = (np.where(self.finite, e, np.nan) for e in (proof.backward_error, proof.orthogonality))

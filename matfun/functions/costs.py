@@ -13,6 +13,7 @@ from itertools import pairwise, repeat
 from math import exp, log
 from typing import Any
 
+from matfun.functions.tall import SMALLEST_ASPECT
 from matfun.ops import Array, Ops
 from matfun.polynomials.composition import ACCURATE_CUSHION, compose
 
@@ -64,19 +65,32 @@ def polar_by_products(ops: Ops, A: Array, lower: float, residual: float) -> floa
 
     A Gram matrix, its square and X h a step; a last look, and one product that squares what it saw.
     """
-    m, n = max(A.shape[-2:]), min(A.shape[-2:])
-    tall = m / n
+    n = min(A.shape[-2:])
+    tall = _shape_of_step(A)
     gram, product = seconds(ops, A, "gram", n), seconds(ops, A, "product", n)
     step = tall * (gram + product) + gram + seconds(ops, A, "step", n) + EMPIRICAL_ACCURATE_STEP
-    return float(polar_express_steps(lower, residual) * step + tall * (gram + product))
+    return float(polar_express_steps(lower, residual) * step + tall * (gram + product) + reduction(ops, A))
 
 
 def polar_by_svd(ops: Ops, A: Array) -> float:
-    """Seconds of the SVD, of a QR factor first where A is tall, and of U V^H."""
-    m, n = max(A.shape[-2:]), min(A.shape[-2:])
-    tall = m / n
-    qr = seconds(ops, A, "qr", n) * tall + tall * seconds(ops, A, "product", n) if tall > 1.5 else 0.0
-    return float(seconds(ops, A, "svd", n) + qr + tall * seconds(ops, A, "product", n))
+    """Seconds of the SVD, and of U V^H."""
+    n = min(A.shape[-2:])
+    return float(seconds(ops, A, "svd", n) + _shape_of_step(A) * seconds(ops, A, "product", n) + reduction(ops, A))
+
+
+def _shape_of_step(A: Array) -> float:
+    """m / n of what is iterated on."""
+    aspect = max(A.shape[-2:]) / min(A.shape[-2:])
+    return 1.0 if aspect >= SMALLEST_ASPECT else float(aspect)
+
+
+def reduction(ops: Ops, A: Array) -> float:
+    """Seconds of Cholesky QR of a tall matrix: two Gram matrices, a triangular solve for as much, and a product."""
+    n = min(A.shape[-2:])
+    aspect = max(A.shape[-2:]) / n
+    if aspect < SMALLEST_ASPECT:
+        return 0.0
+    return float(aspect * (3 * seconds(ops, A, "gram", n) + seconds(ops, A, "product", n)))
 
 
 def bound(ops: Ops, A: Array) -> float:

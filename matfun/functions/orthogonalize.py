@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from matfun.functions.choose import choose_polar
-from matfun.functions.inputs import check_count, check_matrix, check_rng
+from matfun.functions.form import Form, polar_problem
+from matfun.functions.inputs import check_choice, check_count, check_matrix, check_rng
+from matfun.functions.parts import Part, in_parts
 from matfun.functions.unitary import fixed_info, fixed_steps
 from matfun.ops import Ops
 from matfun.polynomials.update import Polynomial
+from matfun.problems.problem import Work
 from matfun.result import Info, Status
 from matfun.rules.rule import Rule, rule_for
 
@@ -18,6 +22,7 @@ def orthogonalize(
     method: str | Rule = "polar-express",
     steps: int = 5,
     *,
+    form: Form = "auto",
     rng: Any = None,
     full_output: bool = False,
     backend: str | Ops | None = None,
@@ -35,6 +40,10 @@ def orthogonalize(
         A name from ``matfun.methods("polar")`` or a rule object.
     steps : int
         At least 0.
+    form : {"auto", "standard", "gram"}
+        Where the sides differ by a factor of 1.5 or more, polynomial rules may iterate on the Gram matrix of the small
+        side and touch A a few times only.  ``"auto"`` does so where it costs less, on sides of at least 128, and the
+        rounding errors stay as small as in the standard form; ``"gram"`` asks for it whatever the sizes.
     rng : numpy.random.Generator, seed or None
         Source of the sketch, for rules that have one; under ``jax.jit`` the draw becomes a constant of the trace.
     full_output : bool
@@ -52,15 +61,20 @@ def orthogonalize(
     Raises
     ------
     ValueError, TypeError
-        For bad input.
+        For bad input, and for ``form="gram"`` where the rule has no polynomials that are known in advance or the dtype
+        is too coarse for it.
 
     Notes
     -----
-    ``steps`` times the products of a step of the method: 3 for the quintics.
+    ``steps`` times the products of a step of the method, 3 for the quintics: two of them with the large side in the
+    standard form; in the Gram form two with the large side for a block of several steps, and up to four with the small
+    side for each of them (docs/speed.md).  Of a stack so many matrices are worked on at a time as fit the cache of a
+    CPU; each is treated as it would be alone.
 
     References
     ----------
-    Amsel, Persson, Musco, Gower, The Polar Express, arXiv 2505.16932.
+    Amsel, Persson, Musco, Gower, The Polar Express, arXiv 2505.16932; for the Gram form, Gram Newton-Schulz (Dao AI
+    Lab, 2026).
 
     Examples
     --------
@@ -70,6 +84,7 @@ def orthogonalize(
     True
     """
     check_count("steps", steps, least=0)
+    check_choice("form", form, ("auto", "standard", "gram"))
     check_rng(rng)
     given = check_matrix(A, backend)
     name, rule = rule_for(choose_polar(given, method, None, steps), "polar")
@@ -78,8 +93,15 @@ def orthogonalize(
         X = ops.scale(given.A, 1.0)
         info = Info(Status.UNCHECKED, name, ops.name, 0, 0, 0)
         return (given.restore(X), info) if full_output else given.restore(X)
-    begin, X, updates = fixed_steps(given, rule, steps, rng)
-    if not all(isinstance(h, Polynomial) for h in updates):  # an SVD completes even the zero matrix, Newton inverts it
-        X = ops.select(begin.zero(), ops.xp.zeros_like(X), X)
-    X = given.restore(X)
-    return (X, fixed_info(begin, name, updates)) if full_output else X
+    problem = polar_problem(given, rule, steps, rng, form)
+
+    def part(A: Any) -> Part:
+        problem.work = Work()  # the price of one matrix, whatever the parts
+        begin, X, updates = fixed_steps(replace(given, A=A), rule, steps, problem)
+        if not all(isinstance(h, Polynomial) for h in updates):  # an SVD completes the zero matrix, Newton inverts it
+            X = ops.select(begin.zero(), ops.xp.zeros_like(X), X)
+        return Part(X, begin.scaled.divisor(ops) if full_output else None, updates)
+
+    whole = in_parts(part, ops, given.A)
+    X = given.restore(whole.X)
+    return (X, fixed_info(ops, problem.work, whole.divisor, name, whole.updates)) if full_output else X

@@ -10,6 +10,7 @@ from matfun.functions.accurate import AccurateRun
 from matfun.functions.certificate import Kind, plain
 from matfun.functions.choose import choose_polar
 from matfun.functions.failure import OnFailure, failed_members, raise_or_warn, take_over
+from matfun.functions.form import polar_problem
 from matfun.functions.inputs import (
     Input,
     check_accuracy,
@@ -121,10 +122,12 @@ def polar(
     if 0 in given.A.shape:
         return _empty(given, side, name)
     if steps is not None:
-        begin, U, updates = fixed_steps(given, rule, steps, rng)
         ops = given.ops
+        problem = polar_problem(given, rule, steps, rng, "auto")
+        begin, U, updates = fixed_steps(given, rule, steps, problem)
         U = ops.select(begin.zero(), ops.eye(U.shape[-2], U.shape[-1], U), U)  # the zero matrix gives the identity
-        return pair(given, begin, U, hermitian_factor(ops, begin.scaled.A, U, side), fixed_info(begin, name, updates))
+        info = fixed_info(ops, problem.work, begin.scaled.divisor(ops), name, updates)
+        return pair(given, begin, U, hermitian_factor(ops, begin.scaled.A, U, side), info)
     if given.traced:
         raise ValueError(
             "steps: expected a number of steps, because the values of a traced or lazy array are not known while "

@@ -10,9 +10,11 @@ import numpy as np
 
 from matfun.drive import End, Goal, Outcome, run_steps, run_to_goal
 from matfun.functions.inputs import Input
+from matfun.functions.tall import PRODUCTS, SMALLEST_ASPECT, TallFactors, reduce_tall
 from matfun.ops import Array, Ops
-from matfun.polynomials.update import Update
+from matfun.polynomials.update import Scalar, Update
 from matfun.problems.polar import PolarProblem, PolarState
+from matfun.problems.problem import Work
 from matfun.result import History, Info, PolarResult, Status
 from matfun.rules.rule import Rule
 from matfun.scaling import Scaled, scale_to_unit
@@ -48,8 +50,10 @@ class Start:
     wide : bool
     state : PolarState
         What is iterated on: the scaled matrix, or its triangular factor for rules that need a square one.
+    factors : TallFactors or None
+        Of the tall matrix, where the iteration is on its square factor.
     basis : array, shape (..., m, n), or None
-        The orthonormal factor that belongs to it.
+        The orthonormal factor, where that comes from Householder's method.
     rotation : array, shape (n, n), or None
         A random orthogonal matrix that the state was multiplied with from the right.
     """
@@ -58,17 +62,30 @@ class Start:
     scaled: Scaled
     wide: bool
     state: PolarState
+    factors: TallFactors | None = None
     basis: Array | None = None
     rotation: Array | None = None
 
     def orient(self, state: PolarState) -> Array:
         """X of a state, in the orientation of the caller's matrix."""
+        ops, X = self.problem.ops, self._square(state)
+        if self.factors is not None:
+            self.problem.work.products += 1
+            X = self.factors.times(ops, X)
+        elif self.basis is not None:
+            X = ops.matmul(self.basis, X)
+        return ops.adjoint(X) if self.wide else X
+
+    def _square(self, state: PolarState) -> Array:
         X = self.problem.settle(state).X
-        if self.rotation is not None:
-            X = self.problem.ops.matmul(X, self.problem.ops.adjoint(self.rotation))
-        if self.basis is not None:
-            X = self.problem.ops.matmul(self.basis, X)
-        return self.problem.ops.adjoint(X) if self.wide else X
+        return X if self.rotation is None else self.problem.ops.matmul(X, self.problem.ops.adjoint(self.rotation))
+
+    def polar_factors(self, state: PolarState, side: str) -> tuple[Array, Array]:
+        """U and H of ``scaled.A`` from the last state; H by products of the small side where that is all it takes."""
+        U = self.orient(state)
+        if self.factors is not None and self.wide == (side == "left"):
+            return U, hermitian_factor(self.problem.ops, self.factors.R, self._square(state), "right")
+        return U, hermitian_factor(self.problem.ops, self.scaled.A, U, side)
 
     def zero(self) -> Array:
         """Which matrices of the stack are zero, a device array of bool of shape (...)."""
@@ -76,30 +93,39 @@ class Start:
         return ops.max_abs(self.scaled.A) == 0
 
 
-def start(given: Input, rule: Rule, rng: Any) -> Start:
+def start(given: Input, rule: Rule, problem: PolarProblem, *, reduce: bool) -> Start:
     """Scale A; by the Gram matrix where the rule's first step forms its square anyway.
 
     Parameters
     ----------
     given : Input
     rule : Rule
-    rng : numpy.random.Generator, seed or None
+    problem : PolarProblem
+    reduce : bool
+        Whether a tall matrix may be reduced to a square one by Cholesky QR, which waits for the device.
     """
-    problem = PolarProblem(given.ops, rng)
-    wide = given.A.shape[-2] < given.A.shape[-1]
-    forms_square = getattr(rule, "forms_square", False)
-    scaled = scale_to_unit(problem, given.A, wide=wide, forms_square=forms_square)
-    state = scaled.state
+    ops = problem.ops
+    prescaled, exponent = ops.prescale(given.A)
+    wide = prescaled.shape[-2] < prescaled.shape[-1]
+    X = ops.adjoint(prescaled) if wide else prescaled
+    m, n = X.shape[-2:]
+    factors = None
+    if reduce and m >= SMALLEST_ASPECT * n and not ops.is_16bit(X.dtype):
+        problem.work.products += PRODUCTS - 1  # the last one when the answer is put together
+        factors = reduce_tall(ops, X)
+        X = X if factors is None else factors.R
+    state, norm = scale_to_unit(problem, X, forms_square=getattr(rule, "forms_square", False))
+    scaled = Scaled(state, prescaled, exponent, norm)
     if getattr(rule, "needs_square", False):
-        ops, X, basis = problem.ops, problem.settle(state).X, None
+        X, basis = problem.settle(state).X, None
         if X.shape[-2] > X.shape[-1]:
             basis, X = ops.qr(X)
         # An inverse by LU is accurate enough for Newton's backward stability on all but structured matrices; on one of
         # Hadamard type of condition 1e4 the backward error is 42 times the limit without the rotation, 0.8 with it
         # (docs/corrections.json).
         rotation = ops.rotation(X.shape[-1], X)
-        return Start(problem, scaled, wide, PolarState(ops.matmul(X, rotation)), basis, rotation)
-    return Start(problem, scaled, wide, state)
+        return Start(problem, scaled, wide, PolarState(ops.matmul(X, rotation)), factors, basis, rotation)
+    return Start(problem, scaled, wide, state, factors)
 
 
 def smallest_singular_value(begin: Start, eps: float) -> np.ndarray[Any, Any]:
@@ -115,7 +141,7 @@ def smallest_singular_value(begin: Start, eps: float) -> np.ndarray[Any, Any]:
     """
     ops = begin.problem.ops
     X = begin.problem.settle(begin.state).X
-    triangular = begin.basis is not None and begin.rotation is None
+    triangular = begin.factors is not None and begin.rotation is None
     R = X if triangular else ops.qr(X)[1]
     n = R.shape[-1]
     identity = ops.xp.broadcast_to(ops.eye(n, n, R), R.shape)
@@ -164,7 +190,7 @@ def iterate_and_complete(begin: Start, rule: Rule, goal: Goal) -> tuple[Outcome,
     return outcome, where
 
 
-def fixed_steps(given: Input, rule: Rule, steps: int, rng: Any) -> tuple[Start, Array, tuple[Update, ...]]:
+def fixed_steps(given: Input, rule: Rule, steps: int, problem: PolarProblem) -> tuple[Start, Array, tuple[Update, ...]]:
     """Scale and apply exactly so many steps; waits for no device.
 
     Parameters
@@ -172,7 +198,7 @@ def fixed_steps(given: Input, rule: Rule, steps: int, rng: Any) -> tuple[Start, 
     given : Input
     rule : Rule
     steps : int
-    rng : numpy.random.Generator, seed or None
+    problem : PolarProblem
 
     Returns
     -------
@@ -180,15 +206,14 @@ def fixed_steps(given: Input, rule: Rule, steps: int, rng: Any) -> tuple[Start, 
     U : array, shape (..., m, n)
     updates : tuple of Update
     """
-    begin = start(given, rule, rng)
+    begin = start(given, rule, problem, reduce=False)
     eps = given.ops.eps(given.A.dtype)
     state, updates = run_steps(begin.problem, rule, begin.state, steps=steps, eps=eps)
     return begin, begin.orient(state), updates
 
 
-def fixed_info(begin: Start, name: str, updates: tuple[Update, ...]) -> Info:
+def fixed_info(ops: Ops, work: Work, divisor: Scalar, name: str, updates: tuple[Update, ...]) -> Info:
     """What is known after a fixed number of steps: their price, and that nothing was checked."""
-    ops, work = begin.problem.ops, begin.problem.work
     return Info(
         Status.UNCHECKED,
         name,
@@ -196,7 +221,7 @@ def fixed_info(begin: Start, name: str, updates: tuple[Update, ...]) -> Info:
         len(updates),
         work.products,
         work.thin,
-        scale=begin.scaled.divisor(ops),
+        scale=divisor,
         history=History((), updates),
     )
 

@@ -39,12 +39,18 @@ class PolarState:
     divisor : Scalar or None
         The state is X / divisor, gram and its square accordingly; folded into the coefficients of the next update,
         which costs no pass over the matrices.
+    factor : array, shape (..., n, n), or None
+        Of the Gram form (``polar_gram.py``): what X is still to be multiplied with; gram is that of the product.
+    step : int
+        Updates so far, which the Gram form counts.
     """
 
     X: Array
     gram: Array | None = None
     gram_squared: Array | None = None
     divisor: Scalar | None = None
+    factor: Array | None = None
+    step: int = 0
 
 
 class PolarProblem(MatrixProblem):

@@ -77,6 +77,11 @@ class Prism:
         """Whether a step needs the square of the Gram matrix anyway."""
         return self.degree > 3
 
+    def steepest(self, view: ResidualView) -> Polynomial:
+        """With the largest alpha."""
+        q = (self.degree - 1) // 2
+        return Polynomial((*taylor_inverse_root(view.p, q)[:-1], fit_interval(view.p, q)[1]))
+
     def next(self, view: ResidualView) -> Update:
         """Fit alpha and return h.
 

@@ -15,12 +15,14 @@ Sources: the polynomials, Amsel, Persson, Musco, Gower, arXiv 2505.16932; the bo
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import repeat
 from math import inf
 from numbers import Integral, Real
 from typing import ClassVar
 
-from matfun.polynomials.composition import DEFAULT_LOWER
-from matfun.polynomials.update import Update
+from matfun.host import host_constant
+from matfun.polynomials.composition import DEFAULT_LOWER, compose, stage_of
+from matfun.polynomials.update import Polynomial, Update
 from matfun.rules.rule import ResidualView, require, rule
 
 EMPIRICAL_CUSHION = 0.05
@@ -117,6 +119,11 @@ class Window:
             safety is None or (isinstance(safety, Real) and 1 <= safety < 2), "safety", "a number in [1, 2)", safety
         )
 
+    def steepest(self, view: ResidualView) -> Polynomial:
+        """For a window that is as wide as the bound that is waited for."""
+        safety = float(self.safety or safety_of(view.eps))
+        return Polynomial(_composed(self._start(view), self.degree, self.cushion, safety, view.p, view.step), "gram")
+
     def next(self, view: ResidualView) -> Update:
         """Look, and return the minimax polynomial for the window."""
         narrowest, safety = float(self.cushion) ** (2 / view.p), float(self.safety or safety_of(view.eps))
@@ -135,3 +142,9 @@ class Window:
 
     def _start(self, view: ResidualView) -> float:
         return float(self.lower or view.lower or DEFAULT_LOWER ** (2 / view.p))
+
+
+@host_constant
+def _composed(lower: float, degree: int, cushion: float, safety: float, p: int, step: int) -> tuple[float, ...]:
+    """Plain values, as a trace needs them."""
+    return stage_of(compose(lower, 1.0, repeat(degree), cushion, safety, p), step).polynomial().coefficients

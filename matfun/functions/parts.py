@@ -1,0 +1,72 @@
+"""A stack worked on in parts that fit the cache of a CPU, so that it is never slower than a loop over its members."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from math import prod
+from typing import Any
+
+from matfun.ops import Array, Ops
+from matfun.polynomials.update import Scalar, Update
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a fixed number of steps gives for some matrices of a stack.
+
+    Attributes
+    ----------
+    X : array, shape (..., m, n)
+    divisor : Scalar or None
+        None where nobody asks for it and for the updates.
+    updates : tuple of Update
+    """
+
+    X: Array
+    divisor: Scalar | None
+    updates: tuple[Update, ...]
+
+
+def in_parts(run: Callable[[Array], Part], ops: Ops, A: Array) -> Part:
+    """Run on as many matrices at a time as the provider says, and put the answers together.
+
+    Parameters
+    ----------
+    run : callable
+        Of a matrix or a stack.
+    ops : Ops
+    A : array, shape (..., m, n)
+    """
+    stack, size = A.shape[:-2], ops.members_at_once(A)
+    count = prod(stack)
+    if size is None or not stack or count <= size:
+        return run(A)
+    flat = ops.xp.reshape(A, (count, *A.shape[-2:]))
+    parts: list[Part] = []
+    X: Array = None
+    for start in range(0, count, size):
+        members = flat[start, ...] if size == 1 else flat[start : start + size, ...]
+        part = run(members)
+        if X is None:
+            X = ops.xp.empty_like(flat)
+        X[start : start + size, ...] = part.X
+        parts.append(replace(part, X=None))
+
+    def join(values: Sequence[Any]) -> Any:
+        """One value per matrix of the stack, of the shape of the stack; equal floats stay what they are."""
+        first = values[0]
+        if isinstance(first, tuple):
+            return tuple(map(join, zip(*values, strict=True)))
+        if not hasattr(first, "shape"):
+            return first
+        return ops.xp.reshape(ops.xp.concat([ops.xp.reshape(v, (-1,)) for v in values]), stack)
+
+    X = ops.xp.reshape(X, A.shape)
+    if parts[0].divisor is None:
+        return Part(X, None, ())
+    updates = tuple(
+        type(step[0])(**{f.name: join([getattr(h, f.name) for h in step]) for f in fields(step[0])})
+        for step in zip(*(part.updates for part in parts), strict=True)
+    )
+    return Part(X, join([part.divisor for part in parts]), updates)
