@@ -133,11 +133,13 @@ def run_steps(
     updates : tuple of Update
     """
     updates: list[Update] = []
+    residual: Any
     for k in range(steps):
         residual = problem.residual(state)
         before = updates[-1] if updates else None
         h = rule.next(ResidualView(problem.p, k, k + 1 == steps, lower, eps, residual, before, problem.largest))
         state = problem.update(state, residual, h)
+        residual = None  # which holds the state before
         updates.append(h)
     return state, tuple(updates)
 

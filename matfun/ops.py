@@ -168,6 +168,10 @@ class Ops:
         """Return X + c I for square X."""
         return X + self.scale(self.eye(X.shape[-1], X.shape[-1], X), c)
 
+    def identity_minus(self, X: Array) -> Array:
+        """Return I - X for square X."""
+        return self.add_diagonal(-X, 1.0)
+
     def hermitian_part(self, X: Array) -> Array:
         """Return (X + X^H) / 2, Hermitian to the last bit."""
         return (X + self.adjoint(X)) * 0.5

@@ -17,11 +17,10 @@ from matfun.problems.polar import PolarProblem, PolarState
 
 @dataclass(frozen=True)
 class Scaled:
-    """A start of spectral norm at most 1, and what A was divided by.
+    """What A was divided by to get a start of spectral norm at most 1.
 
     Attributes
     ----------
-    state : PolarState
     A : array, shape (..., m, n)
         A 2^(-exponent), the exact copy from which the certificate is computed.
     exponent : array, shape (...)
@@ -29,7 +28,6 @@ class Scaled:
         Divisor of A 2^(-exponent); 1 for a zero matrix.
     """
 
-    state: PolarState
     A: Array
     exponent: Array
     norm: Scalar

@@ -6,9 +6,9 @@ arithmetic, so that every curve and limit is that of the standard form.
 
 Price of a block of b steps that begin with X and end with X Q, with s_j products to form h_j: one Gram product and one
 X Q; $\sum s_j$ for the h; b - 1 products for Q, none for the first; two for G, a square and $G h^2$, after all but the
-last.  A block of one step is a standard step.  For b = 2 and 3 and quintics (s = 1) that is 5 and 9 products of the small
-side and 2 of the large one each: with aspect a, five steps in two blocks cost $14 + 4 a$, where the standard form costs
-$5 + 10 a$; with symmetric products at half price $14 + 6 a$ against $5 + 15 a$ (in $n^3$).
+last.  A block of one step is a standard step.  For b = 2 and 3 and quintics (s = 1) that is 5 and 9 products of the
+small side and 2 of the large one each: with aspect a, five steps in two blocks cost $14 + 4 a$, where the standard form
+costs $5 + 10 a$; with symmetric products at half price $14 + 6 a$ against $5 + 15 a$ (in $n^3$).
 
 Why it restarts.  Let G carry an error of relative size u.  Where the true eigenvalue is 0 the carried one is
 $\lambda = \pm u$, and $\lambda \leftarrow \lambda h(\lambda)^2$ multiplies it by $h(0)^2$ a step, 69 for the steepest

@@ -103,6 +103,7 @@ _INNER = [
     "eye",
     "adjoint",
     "add_diagonal",
+    "identity_minus",
     "scale",
     "select",
     "prescale",

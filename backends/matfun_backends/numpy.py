@@ -61,6 +61,12 @@ class NumpyOps(Ops):
         )
         return Y
 
+    def identity_minus(self, X: Array) -> Array:
+        Y = -X
+        diagonal = _diagonal(Y)
+        diagonal += 1.0
+        return Y
+
     def gram(self, X: Array) -> Array:
         return hermitian.gram(X) if hermitian.worthwhile(X) else self.adjoint(X) @ X
 
@@ -78,14 +84,14 @@ class NumpyOps(Ops):
         _, c1, c2 = (_of_each(c, S) for c in coefficients)
         P = self.square(S)
         P *= c2
-        P += S * c1
+        _add_scaled(P, c1, S)
         return P
 
     def add_matmul(self, C: Array, A: Array, B: Array, alpha: Any = 1.0, beta: Any = 1.0) -> Array:
         P = A @ B
         if not (isinstance(alpha, (int, float)) and alpha == 1):
             P *= _of_each(alpha, P)
-        P += C if isinstance(beta, (int, float)) and beta == 1 else C * _of_each(beta, P)
+        _add_scaled(P, _of_each(beta, P), C)
         return P
 
     def symmetric_prices(self, X: Array) -> tuple[float, float, float]:  # noqa: ARG002
@@ -107,7 +113,7 @@ class NumpyOps(Ops):
         c0, c1, c2 = map(float, h.coefficients)
         if square is not None:
             P = square * c2
-            P += S * c1
+            _add_scaled(P, c1, S)
         elif c2 != 0:
             # Completing the square, c_1 S + c_2 S^2 = c_2 (S + shift)^2 - c_2 shift^2, saves two more over S.
             shift = c1 / (2 * c2)
@@ -178,6 +184,16 @@ class NumpyOps(Ops):
                 definite[index] = False
         return definite
 
+    def divide_by_adjoint(self, X: Array, L: Array) -> Array:
+        if X.ndim > 2 or not X.flags.c_contiguous:
+            return super().divide_by_adjoint(X, L)
+        from scipy.linalg import blas
+
+        # BLAS reads columns, so that it sees X^T, and solves conj(L) Y = X^T; the copy of X becomes the answer
+        solve = blas.get_blas_funcs("trsm", (X,))
+        Y: Array = solve(1.0, np.asfortranarray(L.conj()), X.T, lower=1)
+        return Y.T
+
     def solve_triangular(self, L: Array, B: Array, *, lower: bool = True) -> Array:
         from scipy.linalg import solve_triangular
 
@@ -204,6 +220,16 @@ def _of_each(c: Any, X: Array) -> Any:
     if isinstance(c, (int, float)):
         return float(c)  # a numpy.float64 is a float too, and would promote float32
     return np.asarray(c, dtype=X.dtype)[..., None, None]
+
+
+def _add_scaled(P: Array, c: Any, C: Array) -> None:
+    """P += c C; of large matrices some rows at a time, so that c C stays in the cache and takes no memory."""
+    if P.ndim > 2 or P.nbytes <= EMPIRICAL_PART:
+        P += C * c
+        return
+    rows = max(1, EMPIRICAL_PART // (4 * P.shape[1] * P.itemsize))
+    for start in range(0, len(P), rows):
+        P[start : start + rows] += C[start : start + rows] * c
 
 
 def _flat(X: Array) -> Array:

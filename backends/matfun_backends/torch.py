@@ -93,6 +93,14 @@ class TorchOps(Ops):
         diagonal += c if isinstance(c, (int, float)) else c.to(X.dtype)[..., None]
         return Y
 
+    def identity_minus(self, X: Array) -> Array:
+        if torch.compiler.is_compiling():
+            return super().identity_minus(X)
+        Y = -X
+        diagonal = Y.diagonal(dim1=-2, dim2=-1)
+        diagonal += 1.0
+        return Y
+
     def thin_matmul(self, S: Array, Z: Array) -> Array:
         return (Z.mT @ S.mT).mT  # on a CPU the faster order of a thin product
 

@@ -1,10 +1,10 @@
 r"""Reduce a tall matrix to a square one by Cholesky QR, twice: the large matrix is touched by products alone.
 
 $G = X^H X = L L^H$ and $Q_1 = X L^{-H}$, whose Gram matrix is near the identity but for the square of the condition of
-X times rounding; $Q_1^H Q_1 = L_2 L_2^H$ mends that, and X = Q R with $Q = Q_1 L_2^{-H}$ orthonormal and $R = L_2^H L^H$
-as accurate as by Householder's method where the condition is below about $1/(8 \sqrt{(mn + n^2) u})$.  Q itself is not
-formed: what it is multiplied with is multiplied with $L_2^{-H}$ first.
-Source: Yamamoto, Nakatsukasa, Yanagisawa, Fukaya, Roundoff error analysis of the CholeskyQR2 algorithm, ETNA 44 (2015).
+X times rounding; $Q_1^H Q_1 = L_2 L_2^H$ mends that, and X = Q R, $Q = Q_1 L_2^{-H}$ orthonormal and $R = L_2^H L^H$ as
+accurate as by Householder's method where the condition is below about $1/(8 \sqrt{(mn + n^2) u})$.  Q is not formed:
+what it is multiplied with is multiplied with $L_2^{-H}$ first. Source: Yamamoto, Nakatsukasa, Yanagisawa, Fukaya,
+Roundoff error analysis of the CholeskyQR2 algorithm, ETNA 44 (2015).
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ PRODUCTS = 4
 """With the large side: two Gram matrices, the triangular solve, and what Q is multiplied with in the end."""
 
 
-def reduce_tall(ops: Ops, X: Array) -> TallFactors | None:
-    """Factors of X, or None where a matrix of the stack is too ill-conditioned; waits for the device.
+def reduce_tall(ops: Ops, X: Array) -> TallFactors:
+    """Factors of X; of a matrix that is too ill-conditioned by Householder's method.  Waits for the device.
 
     Parameters
     ----------
@@ -64,7 +64,12 @@ def reduce_tall(ops: Ops, X: Array) -> TallFactors | None:
         basis = ops.divide_by_adjoint(X, L)
         gram = ops.gram(basis)
         defect = ops.as_host(ops.plain_norm_fro(ops.add_diagonal(gram, -1.0)))
-        if not np.all(defect <= LARGEST_DEFECT):  # NaN where a factorisation failed
-            return None
+        good = np.asarray(defect <= LARGEST_DEFECT)  # False for NaN, where a factorisation failed
         second = ops.cholesky(gram)
-        return TallFactors(basis, second, ops.adjoint(ops.matmul(L, second)))
+        R = ops.adjoint(ops.matmul(L, second))
+    if good.all():
+        return TallFactors(basis, second, R)
+    Q, by_householder = ops.qr(X)
+    keep = ops.from_host(good, X, ops.xp.bool)
+    one = ops.xp.broadcast_to(ops.eye(X.shape[-1], X.shape[-1], R), R.shape)
+    return TallFactors(ops.select(keep, basis, Q), ops.select(keep, second, one), ops.select(keep, R, by_householder))

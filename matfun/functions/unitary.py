@@ -66,6 +66,11 @@ class Start:
     basis: Array | None = None
     rotation: Array | None = None
 
+    def hand_over(self) -> PolarState:
+        """Return the state, and keep nothing of it: its Gram matrices are memory."""
+        state, self.state = self.state, PolarState(None)
+        return state
+
     def orient(self, state: PolarState) -> Array:
         """X of a state, in the orientation of the caller's matrix."""
         ops, X = self.problem.ops, self._square(state)
@@ -113,9 +118,9 @@ def start(given: Input, rule: Rule, problem: PolarProblem, *, reduce: bool) -> S
     if reduce and m >= SMALLEST_ASPECT * n and not ops.is_16bit(X.dtype):
         problem.work.products += PRODUCTS - 1  # the last one when the answer is put together
         factors = reduce_tall(ops, X)
-        X = X if factors is None else factors.R
+        X = factors.R
     state, norm = scale_to_unit(problem, X, forms_square=getattr(rule, "forms_square", False))
-    scaled = Scaled(state, prescaled, exponent, norm)
+    scaled = Scaled(prescaled, exponent, norm)
     if getattr(rule, "needs_square", False):
         X, basis = problem.settle(state).X, None
         if X.shape[-2] > X.shape[-1]:
@@ -171,7 +176,7 @@ def iterate_and_complete(begin: Start, rule: Rule, goal: Goal) -> tuple[Outcome,
     completed : numpy array of bool, shape of the stack
     """
     problem = begin.problem
-    first = run_to_goal(problem, rule, begin.state, goal=goal)
+    first = run_to_goal(problem, rule, begin.hand_over(), goal=goal)
     where = np.asarray(first.ends == End.NULL_SPACE)
     if not where.any():
         return first, where
@@ -208,7 +213,7 @@ def fixed_steps(given: Input, rule: Rule, steps: int, problem: PolarProblem) -> 
     """
     begin = start(given, rule, problem, reduce=False)
     eps = given.ops.eps(given.A.dtype)
-    state, updates = run_steps(begin.problem, rule, begin.state, steps=steps, eps=eps)
+    state, updates = run_steps(begin.problem, rule, begin.hand_over(), steps=steps, eps=eps)
     return begin, begin.orient(state), updates
 
 

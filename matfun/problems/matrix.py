@@ -129,7 +129,7 @@ class MatrixResidual:
     def matrix(self) -> Array:
         """R, shape (..., n, n)."""
         if self._matrix is None:  # not cached_property, whose lock torch.compile cannot trace
-            self._matrix = self.problem.ops.add_diagonal(-self.one_minus, 1.0)
+            self._matrix = self.problem.ops.identity_minus(self.one_minus)
         return self._matrix
 
     def square(self) -> Array:
