@@ -1,7 +1,15 @@
 """What the comparison with other packages was run to find out: claims with a target, and exponents of the time.
 
 Nothing is filtered: a claim is made for every case that has the numbers, met or not, and one whose numbers are not
-there says so.
+there says so.  Ratios are of medians.
+
+(a) `orthogonalize(steps=5)` over the bare products.
+(b) torch.optim.Muon's function over ours in bfloat16: no slower on square matrices, where the work is the same, and
+    faster by what the Gram form saves at aspects 4 and 8.
+(c) `polar(method="auto")`, certificate included, on the arrays of each library, over the fastest route of any other
+    library that is as accurate.
+(d) a stack over a loop over its members.
+(e) a tall matrix over two passes of the bare products.
 """
 
 from __future__ import annotations
