@@ -6,8 +6,8 @@ there says so.  Ratios are of medians.
 (a) `orthogonalize(steps=5)` over the bare products.
 (b) torch.optim.Muon's function over ours in bfloat16: no slower on square matrices, where the work is the same, and
     faster by what the Gram form saves at aspects 4 and 8.
-(c) `polar(method="auto")`, certificate included, on the arrays of each library, over the fastest route of any other
-    library that is as accurate.
+(c) `polar(method="auto")`, certificate included, on the arrays of each library, over the fastest route outside this
+    package that is as accurate, whatever its library.
 (d) a stack over a loop over its members.
 (e) a tall matrix over two passes of the bare products.
 """
