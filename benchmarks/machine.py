@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,10 @@ from threadpoolctl import threadpool_info
 LIBRARIES = ("matfun", "numpy", "scipy", "torch", "jax", "array-api-compat")
 
 
-def describe() -> dict[str, Any]:
-    """Machine and library facts, as plain JSON values."""
+def describe(more: Iterable[str] = ()) -> dict[str, Any]:
+    """Machine and library facts, as plain JSON values; more: further packages whose versions matter."""
     versions = {}
-    for name in LIBRARIES:
+    for name in (*LIBRARIES, *more):
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
