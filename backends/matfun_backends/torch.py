@@ -157,7 +157,8 @@ class TorchOps(Ops):
         return x + (x <= 0)
 
     def max_abs(self, X: Array) -> Array:
-        return torch.linalg.vector_norm(self.widen(X), ord=_INFINITY, dim=(-2, -1))
+        # an infinity norm takes ten times as long on a CPU; the maximum of a complex modulus is real
+        return self.widen(X.abs().amax(dim=(-2, -1)))
 
     def plain_norm_fro(self, X: Array) -> Array:
         dtype = torch.float32 if self.is_16bit(X.dtype) else None
@@ -184,8 +185,6 @@ class TorchOps(Ops):
 
 EMPIRICAL_PART = 2**20
 """Bytes of a stack to work on at a time: what a core's cache holds, with its Gram matrices."""
-
-_INFINITY = float("inf")
 
 _drawn = SimpleNamespace()
 """Draws for traces; attributes, since a trace does not see what is added to a dictionary that it has read."""
