@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from matfun.functions.choose import choose_polar
-from matfun.functions.inputs import check_count, check_matrix, check_rng
-from matfun.functions.unitary import fixed_info, fixed_steps
-from matfun.ops import Ops
-from matfun.polynomials.update import Polynomial
+from matfun.functions.fixed import run_fixed
+from matfun.functions.inputs import Input, check_count, check_matrix, check_rng
+from matfun.functions.unitary import Start
+from matfun.ops import Array, Ops
+from matfun.polynomials.update import Polynomial, Update
 from matfun.result import Info, Status
 from matfun.rules.rule import Rule, rule_for
 
@@ -78,8 +79,12 @@ def orthogonalize(
         X = ops.scale(given.A, 1.0)
         info = Info(Status.UNCHECKED, name, ops.name, 0, 0, 0)
         return (given.restore(X), info) if full_output else given.restore(X)
-    begin, X, updates = fixed_steps(given, rule, steps, rng)
+    (X,), known = run_fixed(given, (name, rule), steps, rng, _finish, with_info=full_output)
+    return (X, known) if full_output else X
+
+
+def _finish(given: Input, begin: Start, X: Array, updates: tuple[Update, ...]) -> tuple[Array]:
+    """Give zero for zero."""
     if not all(isinstance(h, Polynomial) for h in updates):  # an SVD completes even the zero matrix, Newton inverts it
-        X = ops.select(begin.zero(), ops.xp.zeros_like(X), X)
-    X = given.restore(X)
-    return (X, fixed_info(begin, name, updates)) if full_output else X
+        X = given.ops.select(begin.zero(), given.ops.xp.zeros_like(X), X)
+    return (given.restore(X),)

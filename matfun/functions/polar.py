@@ -10,6 +10,7 @@ from matfun.functions.accurate import AccurateRun
 from matfun.functions.certificate import Kind, plain
 from matfun.functions.choose import choose_polar
 from matfun.functions.failure import OnFailure, failed_members, raise_or_warn, take_over
+from matfun.functions.fixed import run_fixed
 from matfun.functions.inputs import (
     Input,
     check_accuracy,
@@ -19,8 +20,9 @@ from matfun.functions.inputs import (
     check_rng,
     finite_members,
 )
-from matfun.functions.unitary import fixed_info, fixed_steps, hermitian_factor, pair
-from matfun.ops import Ops
+from matfun.functions.unitary import Start, hermitian_factor, in_caller_dtype
+from matfun.ops import Array, Ops
+from matfun.polynomials.update import Update
 from matfun.result import Certificate, Info, PolarResult, Status
 from matfun.rules.rule import Rule, rule_for
 
@@ -121,10 +123,10 @@ def polar(
     if 0 in given.A.shape:
         return _empty(given, side, name)
     if steps is not None:
-        begin, U, updates = fixed_steps(given, rule, steps, rng)
-        ops = given.ops
-        U = ops.select(begin.zero(), ops.eye(U.shape[-2], U.shape[-1], U), U)  # the zero matrix gives the identity
-        return pair(given, begin, U, hermitian_factor(ops, begin.scaled.A, U, side), fixed_info(begin, name, updates))
+        finish = _finish_right if side == "right" else _finish_left
+        (U, H), info = run_fixed(given, (name, rule), steps, rng, finish, with_info=True)
+        assert info is not None
+        return PolarResult.of(U, H, info)
     if given.traced:
         raise ValueError(
             "steps: expected a number of steps, because the values of a traced or lazy array are not known while "
@@ -141,6 +143,21 @@ def polar(
     if bad.any():
         raise_or_warn("polar", result, result.info, bad, run.goal.residual, on_failure)
     return result
+
+
+def _finish_right(given: Input, begin: Start, U: Array, _: tuple[Update, ...]) -> tuple[Array, Array]:
+    return _finish(given, begin, U, "right")
+
+
+def _finish_left(given: Input, begin: Start, U: Array, _: tuple[Update, ...]) -> tuple[Array, Array]:
+    return _finish(given, begin, U, "left")
+
+
+def _finish(given: Input, begin: Start, U: Array, side: str) -> tuple[Array, Array]:
+    """Give the identity for zero, and H."""
+    ops = given.ops
+    U = ops.select(begin.zero(), ops.eye(U.shape[-2], U.shape[-1], U), U)
+    return in_caller_dtype(given, begin, U, hermitian_factor(ops, begin.scaled.A, U, side))
 
 
 def _empty(given: Input, side: str, name: str) -> PolarResult:
