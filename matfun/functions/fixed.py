@@ -19,6 +19,7 @@ from matfun.ops import Array, Ops
 from matfun.polynomials.update import Update
 from matfun.result import Info
 from matfun.rules.rule import Rule
+from matfun.sketching.no_draws import NO_DRAWS, DrawnError
 
 Finish = Callable[[Input, Start, Array, tuple[Update, ...]], tuple[Array, ...]]
 """What becomes of U: (given, start, U, updates) to results in the dtype of the caller."""
@@ -86,23 +87,3 @@ def _can_be_replayed(rule: Rule) -> bool:
     except TypeError:  # a list among its fields, which may change
         return False
     return True
-
-
-class DrawnError(Exception):
-    """Somebody wants random numbers where none may be drawn."""
-
-
-class _NoDraws(np.random.Generator):
-    """Stands in for a source of random numbers while a function is traced that is to be replayed."""
-
-    def standard_normal(self, *_: Any, **__: Any) -> Any:
-        """Refuse.
-
-        Raises
-        ------
-        DrawnError
-        """
-        raise DrawnError
-
-
-NO_DRAWS = _NoDraws(np.random.PCG64(0))

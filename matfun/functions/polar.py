@@ -20,6 +20,7 @@ from matfun.functions.inputs import (
     check_rng,
     finite_members,
 )
+from matfun.functions.traced_run import run_to_goal_traced
 from matfun.functions.unitary import Start, hermitian_factor, in_caller_dtype
 from matfun.ops import Array, Ops
 from matfun.polynomials.update import Update
@@ -127,6 +128,8 @@ def polar(
         (U, H), info = run_fixed(given, (name, rule), steps, rng, finish, with_info=True)
         assert info is not None
         return PolarResult.of(U, H, info)
+    if given.traced and given.ops.has_traced_loop:
+        return run_to_goal_traced(given, (name, rule), side, tol, max_steps, rng)
     if given.traced:
         raise ValueError(
             "steps: expected a number of steps, because the values of a traced or lazy array are not known while "
