@@ -57,7 +57,7 @@ def polar(
         A name from ``matfun.methods("polar")``, a rule object, or ``"auto"``.
     tol : float, optional
         Bound on $\|I - U^H U\|_F$, hence on the distance of U to the exact factor.  Default: as accurate as the
-        dtype allows.
+        dtype allows.  Under ``jax.jit`` it works for methods made of products; see the notes.
     steps : int, optional
         Exactly so many steps, no checks and no host synchronisation; status ``UNCHECKED``.  Not together with ``tol``.
     rng : numpy.random.Generator, seed or None
@@ -85,7 +85,8 @@ def polar(
     Raises
     ------
     ValueError, TypeError
-        For bad input; the message names the argument, what was expected and what came.
+        For bad input; the message names the argument, what was expected and what came.  For traced or lazy arrays
+        without ``steps`` where the library has no traced loop, or the method has none.
     ConvergenceError
         With ``on_failure="raise"``.
 
@@ -99,6 +100,11 @@ def polar(
     that are exact stay null under products, so an isometry is added and the status is ``COMPLETED`` (the zero matrix
     gives the identity); those that rounding filled with noise grow into one by themselves, and an SVD completes on its
     own.  Cost: the products of the method, one for H, and O(mn) for the certificate.
+
+    Under ``jax.jit`` a run to ``tol`` has a loop on the device, which stops each matrix where the eager run does.  No
+    value can be looked at there, so nothing is refused, raised or certified and no null space is completed: the status
+    is ``UNCHECKED``, and ``info.residual`` and ``info.steps``, traced arrays, are to be looked at.  Matrices that are
+    not finite come back as NaN.
 
     References
     ----------
