@@ -46,6 +46,10 @@ class Ops:
     name = "array-api"
     library: str | None = None
     """The one library whose arrays the provider serves; None for any."""
+    compiles = False
+    """Whether ``compiled`` makes one function of many operations."""
+    has_traced_loop = False
+    """Whether ``while_loop`` works on arrays whose values are unknown while Python runs."""
 
     def __init__(self, xp: Any) -> None:
         self.xp = xp
@@ -111,6 +115,35 @@ class Ops:
     def quiet(self) -> AbstractContextManager[Any]:
         """Context in which overflow is a value, not a warning; the status tells of it."""
         return nullcontext()
+
+    def compiled(self, function: Callable[..., Any], static: tuple[Any, ...], A: Array) -> Any:
+        """Return function(*static, A), compiled once for each ``static``, shape and dtype where the library can.
+
+        Parameters
+        ----------
+        function : callable
+            Looks at no values of A, draws no numbers that may differ from call to call, and returns tuples and
+            dataclasses, of arrays and other values.
+        static : tuple
+            Hashable and immutable values.
+        A : array
+        """
+        return function(*static, A)
+
+    def while_loop(self, going: Callable[[Any], Array], body: Callable[[Any], Any], start: Any) -> Any:
+        """Return what ``body`` leaves of ``start`` when ``going`` no longer holds.
+
+        Parameters
+        ----------
+        going : callable
+            From a tuple of arrays to one bool.
+        body : callable
+            From a tuple of arrays to one of the same shapes and dtypes.
+        start : tuple of arrays
+        """
+        while self.as_host(going(start)):
+            start = body(start)
+        return start
 
     # ---- moving between host and device ------------------------------------------------------
 

@@ -21,7 +21,10 @@ class Status(Enum):
         "Converged.  A is numerically rank deficient: the part of U on its null space is an arbitrary isometry, "
         "because no other choice is more right."
     )
-    UNCHECKED = "Exactly the requested steps were run and nothing was checked; pass tol= for a checked answer."
+    UNCHECKED = (
+        "Exactly the requested steps were run and nothing was checked; pass tol= for a checked answer.  With tol= "
+        "under jax.jit, where no value can be checked: look at info.residual."
+    )
     FELL_BACK = (
         "The method failed, or cannot serve this matrix, and the answer was computed by a factorisation instead: asked "
         "for by on_failure=, by method='auto', or because a singular semidefinite matrix has a square root."
@@ -121,7 +124,7 @@ class Info:
     backend : str
         Name of the provider.
     steps : int or numpy array of int
-        Steps applied, per matrix of a stack.
+        Steps applied, per matrix of a stack; a traced array under ``jax.jit`` with ``tol=``.
     products : int
         Products with both factors of full size (Gram and symmetric products and final multiplications), for the
         whole run; the final H = U^H A and the certificate are not counted.
@@ -129,9 +132,10 @@ class Info:
         Products of a full-size matrix with a block of a few columns.
     residual : float or numpy array, None under ``steps=``
         Last measured ||I - X^H X||_F of the iteration itself; where one more step was taken after that, which squares
-        it, its square, or what rounding leaves if that is more.
+        it, its square, or what rounding leaves if that is more.  Under ``jax.jit`` with ``tol=`` a traced array, and
+        for an iterate that overflowed the residual of the one before, which is returned.
     certificate : Certificate or None
-        Recomputed from A; None under ``steps=``.
+        Recomputed from A; None under ``steps=`` and under ``jax.jit``.
     scale : Any
         A was divided by this; X_0 = A / scale (device scalars, one per matrix).
     history : History

@@ -1,7 +1,10 @@
-"""JAX, eager and under ``jit``: tracers are recognised, triangular solves and accumulation are JAX's own."""
+"""JAX, eager and under ``jit``: fixed steps in one compiled function, a loop that can be traced, sums in float32."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,13 +13,15 @@ import numpy as np
 
 from matfun.ops import API_VERSION as API_VERSION
 from matfun.ops import Array, Ops
+from matfun.polynomials.update import Scalar
 from matfun.sketching.samples import Sparse
 
 
 class JaxOps(Ops):
-    """JAX arrays; every fixed-step path can be traced."""
+    """JAX arrays; every fixed-step path can be traced, and is compiled where it draws nothing at random."""
 
     name = library = "jax"
+    compiles = has_traced_loop = True
     _supported = tuple(
         np.dtype(t) for t in (jnp.float32, jnp.float64, jnp.complex64, jnp.complex128, jnp.bfloat16, jnp.float16)
     )
@@ -34,6 +39,35 @@ class JaxOps(Ops):
 
     def prefers_products(self, X: Array) -> bool:  # noqa: ARG002 - a tracer has no device
         return bool(jax.default_backend() != "cpu")
+
+    def compiled(self, function: Callable[..., Any], static: tuple[Any, ...], A: Array) -> Any:
+        return _joined(*_compiled(function, static, A))
+
+    def while_loop(self, going: Callable[[Any], Array], body: Callable[[Any], Any], start: Any) -> Any:
+        return jax.lax.while_loop(going, body, start)
+
+    def gram(self, X: Array) -> Array:
+        return self._narrow(self._product(self.adjoint(X), X), X)
+
+    def matmul(self, A: Array, B: Array) -> Array:
+        return self._narrow(self._product(A, B), A)
+
+    def symm_matmul(self, A: Array, B: Array) -> Array:
+        return self.matmul(A, B)
+
+    def thin_matmul(self, S: Array, Z: Array) -> Array:
+        return self.matmul(S, Z)
+
+    def add_matmul(self, C: Array, A: Array, B: Array, alpha: Scalar = 1.0, beta: Scalar = 1.0) -> Array:
+        if not self.is_16bit(C.dtype):
+            return super().add_matmul(C, A, B, alpha, beta)
+        # both terms in float32, and one rounding of their sum
+        total = self.scale(self._product(A, B), alpha) + self.scale(self.widen(C), beta)
+        return self._narrow(total, C)
+
+    def _product(self, A: Array, B: Array) -> Array:
+        """A B, which is left in float32 where the matrices are 16-bit."""
+        return jnp.matmul(A, B, preferred_element_type=jnp.float32 if self.is_16bit(A.dtype) else None)
 
     def sparse_sketch(self, sample: Sparse, X: Array) -> Array:
         Y = jnp.zeros((*X.shape[:-2], sample.size, X.shape[-1]), X.dtype)
@@ -54,6 +88,54 @@ class JaxOps(Ops):
 
     def solve_triangular(self, L: Array, B: Array, *, lower: bool = True) -> Array:
         return self._narrow(jax.scipy.linalg.solve_triangular(self.widen(L), self.widen(B), lower=lower), B)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _compiled(function: Callable[..., Any], static: tuple[Any, ...], A: Array) -> Any:
+    arrays: list[Array] = []
+    rest = _split(function(*static, A), arrays)
+    return arrays, _Rest(rest)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an array was taken out of a result."""
+
+    index: int
+
+
+@jax.tree_util.register_static
+class _Rest:
+    """What is not an array in the result of a compiled function: part of the type of the result for JAX.
+
+    So it is kept with the compiled code of each shape and dtype, and numbers in it stay Python's own.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def _split(value: Any, arrays: list[Array]) -> Any:
+    """Take the arrays out of nested tuples and dataclasses."""
+    if isinstance(value, jax.Array):
+        arrays.append(value)
+        return _Place(len(arrays) - 1)
+    return _rebuilt(value, lambda part: _split(part, arrays))
+
+
+def _joined(arrays: list[Array], rest: _Rest) -> Any:
+    def join(value: Any) -> Any:
+        return arrays[value.index] if isinstance(value, _Place) else _rebuilt(value, join)
+
+    return join(rest.value)
+
+
+def _rebuilt(value: Any, change: Callable[[Any], Any]) -> Any:
+    if type(value) is tuple:
+        return tuple(map(change, value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: change(getattr(value, f.name)) for f in fields(value) if f.init})
+    return value
 
 
 def provide(xp: Any) -> Ops:

@@ -33,6 +33,14 @@ LARGEST_GOAL = 0.5
 """Of the residual, in 16 bits: below it no singular value of the iterate is less than 0.7."""
 
 
+def goal_of(small_side: int, eps: float, tol: float | None, max_steps: int) -> Goal:
+    """When to stop a run to ``tol``, or to full accuracy for None."""
+    floor = rounding_floor(small_side, eps)
+    # from sqrt(eps) the last step leaves 3/4 eps in the Frobenius norm, less than the rounding of one product
+    residual = tol if tol is not None else max(eps**0.5, min(floor, LARGEST_GOAL))
+    return Goal(residual, 4 * floor, eps, max_steps, polish=tol is None)
+
+
 class AccurateRun:
     """One accuracy-driven call: the goal, the certificate and the statuses, for whichever rule is run."""
 
@@ -56,10 +64,7 @@ class AccurateRun:
         self.given, self.side, self.certificate, self.rng, self.finite = given, side, certificate, rng, finite
         small, eps = min(A.shape[-2:]), ops.eps(A.dtype)
         self.limit = max(tol or 0.0, accuracy_limit(small, eps))
-        floor = rounding_floor(small, eps)
-        # from sqrt(eps) the last step leaves 3/4 eps in the Frobenius norm, less than the rounding of one product
-        residual = tol if tol is not None else max(eps**0.5, min(floor, LARGEST_GOAL))
-        self.goal = Goal(residual, 4 * floor, eps, max_steps, polish=tol is None)
+        self.goal = goal_of(small, eps, tol, max_steps)
 
     def solve(self, name: str, rule: Rule) -> PolarResult:
         """Run a rule, certify, and turn the ends of the loop into statuses."""

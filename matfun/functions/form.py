@@ -6,26 +6,16 @@ from typing import Any, Literal
 
 from matfun.functions.inputs import Input
 from matfun.polynomials.gram_form import SMALLEST_ASPECT, plan_restarts
-from matfun.polynomials.update import Basis, Polynomial
+from matfun.polynomials.update import Basis, Polynomial, Update
 from matfun.problems.polar import PolarProblem
 from matfun.problems.polar_gram import PolarGramProblem
 from matfun.rules.rule import ResidualView, Rule
+from matfun.rules.unseen import UNSEEN, answers_without_looking
 
 Form = Literal["auto", "standard", "gram"]
 
 EMPIRICAL_SMALLEST_SIDE = 128
 """Below it a step takes the time of its calls, of which the Gram form has more."""
-
-
-class _LooksAtResidual(Exception):
-    pass
-
-
-class _Unseen:
-    """A residual that nobody can look at."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise _LooksAtResidual(name)
 
 
 def polar_problem(given: Input, rule: Rule, steps: int, rng: Any, form: Form) -> PolarProblem:
@@ -51,7 +41,7 @@ def polar_problem(given: Input, rule: Rule, steps: int, rng: Any, form: Form) ->
     ):
         return PolarProblem(given.ops, rng)
     ops, eps = given.ops, given.ops.eps(given.A.dtype)
-    updates = _known_in_advance(rule, steps, eps)
+    updates = known_in_advance(rule, steps, eps)
     # with a huge aspect the price decides nothing: what is left is whether the form is safe
     aspect = large / small if form == "auto" else float("inf")
     restarts = plan_restarts(updates, eps / 2, aspect, *ops.symmetric_prices(given.A)) if updates is not None else None
@@ -65,16 +55,26 @@ def polar_problem(given: Input, rule: Rule, steps: int, rng: Any, form: Form) ->
     return PolarProblem(ops, rng)
 
 
-def _known_in_advance(rule: Rule, steps: int, eps: float) -> tuple[tuple[Basis, tuple[float, ...]], ...] | None:
-    """Polynomials of the steps; those that are fitted on the device by the steepest that they can be."""
-    ask = getattr(rule, "steepest", rule.next)
-    found = []
-    for k in range(steps):
-        try:
-            h = ask(ResidualView(2, k, k + 1 == steps, None, eps, _Unseen()))
-        except _LooksAtResidual:
-            return None
-        if not isinstance(h, Polynomial) or not all(isinstance(c, (int, float)) for c in h.coefficients):
-            return None
-        found.append((h.basis, tuple(map(float, h.coefficients))))
-    return tuple(found)
+def known_in_advance(rule: Rule, steps: int, eps: float) -> tuple[tuple[Basis, tuple[float, ...]], ...] | None:
+    """Polynomials of the steps, those fitted on the device by the steepest that they can be; None where they are not.
+
+    Parameters
+    ----------
+    rule : Rule
+    steps : int
+    eps : float
+    """
+
+    def view_of(k: int, before: Update | None) -> ResidualView:
+        return ResidualView(2, k, k + 1 == steps, None, eps, UNSEEN, before)
+
+    steepest = getattr(rule, "steepest", None)
+    if steepest is not None:
+        found = [steepest(view_of(k, None)) for k in range(steps)]
+    else:
+        found = answers_without_looking(rule, view_of, steps)
+    if len(found) < steps or not all(
+        isinstance(h, Polynomial) and all(isinstance(c, (int, float)) for c in h.coefficients) for h in found
+    ):
+        return None
+    return tuple((h.basis, tuple(map(float, h.coefficients))) for h in found)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from matfun.functions.choose import choose_polar
-from matfun.functions.form import Form, polar_problem
-from matfun.functions.inputs import check_choice, check_count, check_matrix, check_rng
-from matfun.functions.parts import Part, in_parts
-from matfun.functions.unitary import fixed_info, fixed_steps
-from matfun.ops import Ops
-from matfun.polynomials.update import Polynomial
-from matfun.problems.problem import Work
+from matfun.functions.fixed import run_fixed
+from matfun.functions.form import Form
+from matfun.functions.inputs import Input, check_choice, check_count, check_matrix, check_rng
+from matfun.functions.unitary import Start
+from matfun.ops import Array, Ops
+from matfun.polynomials.update import Polynomial, Update
 from matfun.result import Info, Status
 from matfun.rules.rule import Rule, rule_for
 
@@ -93,15 +91,12 @@ def orthogonalize(
         X = ops.scale(given.A, 1.0)
         info = Info(Status.UNCHECKED, name, ops.name, 0, 0, 0)
         return (given.restore(X), info) if full_output else given.restore(X)
-    problem = polar_problem(given, rule, steps, rng, form)
+    (X,), known = run_fixed(given, (name, rule), steps, rng, _finish, form=form, with_info=full_output)
+    return (X, known) if full_output else X
 
-    def part(A: Any) -> Part:
-        problem.work = Work()  # the price of one matrix, whatever the parts
-        begin, X, updates = fixed_steps(replace(given, A=A), rule, steps, problem)
-        if not all(isinstance(h, Polynomial) for h in updates):  # an SVD completes the zero matrix, Newton inverts it
-            X = ops.select(begin.zero(), ops.xp.zeros_like(X), X)
-        return Part(X, begin.scaled.divisor(ops) if full_output else None, updates)
 
-    whole = in_parts(part, ops, given.A)
-    X = given.restore(whole.X)
-    return (X, fixed_info(ops, problem.work, whole.divisor, name, whole.updates)) if full_output else X
+def _finish(given: Input, begin: Start, X: Array, updates: tuple[Update, ...]) -> tuple[Array]:
+    """Give zero for zero."""
+    if not all(isinstance(h, Polynomial) for h in updates):  # an SVD completes even the zero matrix, Newton inverts it
+        X = given.ops.select(begin.zero(), given.ops.xp.zeros_like(X), X)
+    return (given.restore(X),)

@@ -17,13 +17,13 @@ class Part:
 
     Attributes
     ----------
-    X : array, shape (..., m, n)
+    results : tuple of array, each of shape (..., m, n) for its own m and n
     divisor : Scalar or None
         None where nobody asks for it and for the updates.
     updates : tuple of Update
     """
 
-    X: Array
+    results: tuple[Array, ...]
     divisor: Scalar | None
     updates: tuple[Update, ...]
 
@@ -44,14 +44,14 @@ def in_parts(run: Callable[[Array], Part], ops: Ops, A: Array) -> Part:
         return run(A)
     flat = ops.xp.reshape(A, (count, *A.shape[-2:]))
     parts: list[Part] = []
-    X: Array = None
+    results: tuple[Array, ...] = ()
     for start in range(0, count, size):
-        members = flat[start, ...] if size == 1 else flat[start : start + size, ...]
-        part = run(members)
-        if X is None:
-            X = ops.xp.empty_like(flat)
-        X[start : start + size, ...] = part.X
-        parts.append(replace(part, X=None))
+        part = run(flat[start, ...] if size == 1 else flat[start : start + size, ...])
+        if not parts:
+            results = tuple(_empty(ops, Y, count) for Y in part.results)
+        for Y, some in zip(results, part.results, strict=True):
+            Y[start : start + size, ...] = some
+        parts.append(replace(part, results=()))
 
     def join(values: Sequence[Any]) -> Any:
         """One value per matrix of the stack, of the shape of the stack; equal floats stay what they are."""
@@ -62,11 +62,17 @@ def in_parts(run: Callable[[Array], Part], ops: Ops, A: Array) -> Part:
             return first
         return ops.xp.reshape(ops.xp.concat([ops.xp.reshape(v, (-1,)) for v in values]), stack)
 
-    X = ops.xp.reshape(X, A.shape)
+    results = tuple(ops.xp.reshape(Y, (*stack, *Y.shape[-2:])) for Y in results)
     if parts[0].divisor is None:
-        return Part(X, None, ())
+        return Part(results, None, ())
     updates = tuple(
         type(step[0])(**{f.name: join([getattr(h, f.name) for h in step]) for f in fields(step[0])})
         for step in zip(*(part.updates for part in parts), strict=True)
     )
-    return Part(X, join([part.divisor for part in parts]), updates)
+    return Part(results, join([part.divisor for part in parts]), updates)
+
+
+def _empty(ops: Ops, like: Array, count: int) -> Array:
+    from array_api_compat import device
+
+    return ops.xp.empty((count, *like.shape[-2:]), dtype=like.dtype, device=device(like))

@@ -10,7 +10,7 @@ from matfun.functions.accurate import AccurateRun
 from matfun.functions.certificate import Kind, plain
 from matfun.functions.choose import choose_polar
 from matfun.functions.failure import OnFailure, failed_members, raise_or_warn, take_over
-from matfun.functions.form import polar_problem
+from matfun.functions.fixed import run_fixed
 from matfun.functions.inputs import (
     Input,
     check_accuracy,
@@ -20,8 +20,10 @@ from matfun.functions.inputs import (
     check_rng,
     finite_members,
 )
-from matfun.functions.unitary import fixed_info, fixed_steps, hermitian_factor, pair
-from matfun.ops import Ops
+from matfun.functions.traced_run import run_to_goal_traced
+from matfun.functions.unitary import Start, hermitian_factor, in_caller_dtype
+from matfun.ops import Array, Ops
+from matfun.polynomials.update import Update
 from matfun.result import Certificate, Info, PolarResult, Status
 from matfun.rules.rule import Rule, rule_for
 
@@ -55,7 +57,7 @@ def polar(
         A name from ``matfun.methods("polar")``, a rule object, or ``"auto"``.
     tol : float, optional
         Bound on $\|I - U^H U\|_F$, hence on the distance of U to the exact factor.  Default: as accurate as the
-        dtype allows.
+        dtype allows.  Under ``jax.jit`` it works for methods made of products; see the notes.
     steps : int, optional
         Exactly so many steps, no checks and no host synchronisation; status ``UNCHECKED``.  Not together with ``tol``.
     rng : numpy.random.Generator, seed or None
@@ -83,7 +85,8 @@ def polar(
     Raises
     ------
     ValueError, TypeError
-        For bad input; the message names the argument, what was expected and what came.
+        For bad input; the message names the argument, what was expected and what came.  For traced or lazy arrays
+        without ``steps`` where the library has no traced loop, or the method has none.
     ConvergenceError
         With ``on_failure="raise"``.
 
@@ -97,6 +100,11 @@ def polar(
     that are exact stay null under products, so an isometry is added and the status is ``COMPLETED`` (the zero matrix
     gives the identity); those that rounding filled with noise grow into one by themselves, and an SVD completes on its
     own.  Cost: the products of the method, one for H, and O(mn) for the certificate.
+
+    Under ``jax.jit`` a run to ``tol`` has a loop on the device, which stops each matrix where the eager run does.  No
+    value can be looked at there, so nothing is refused, raised or certified and no null space is completed: the status
+    is ``UNCHECKED``, and ``info.residual`` and ``info.steps``, traced arrays, are to be looked at.  Matrices that are
+    not finite come back as NaN.
 
     References
     ----------
@@ -122,12 +130,12 @@ def polar(
     if 0 in given.A.shape:
         return _empty(given, side, name)
     if steps is not None:
-        ops = given.ops
-        problem = polar_problem(given, rule, steps, rng, "auto")
-        begin, U, updates = fixed_steps(given, rule, steps, problem)
-        U = ops.select(begin.zero(), ops.eye(U.shape[-2], U.shape[-1], U), U)  # the zero matrix gives the identity
-        info = fixed_info(ops, problem.work, begin.scaled.divisor(ops), name, updates)
-        return pair(given, begin, U, hermitian_factor(ops, begin.scaled.A, U, side), info)
+        finish = _finish_right if side == "right" else _finish_left
+        (U, H), info = run_fixed(given, (name, rule), steps, rng, finish, form="auto", with_info=True)
+        assert info is not None
+        return PolarResult.of(U, H, info)
+    if given.traced and given.ops.has_traced_loop:
+        return run_to_goal_traced(given, (name, rule), side, tol, max_steps, rng)
     if given.traced:
         raise ValueError(
             "steps: expected a number of steps, because the values of a traced or lazy array are not known while "
@@ -144,6 +152,21 @@ def polar(
     if bad.any():
         raise_or_warn("polar", result, result.info, bad, run.goal.residual, on_failure)
     return result
+
+
+def _finish_right(given: Input, begin: Start, U: Array, _: tuple[Update, ...]) -> tuple[Array, Array]:
+    return _finish(given, begin, U, "right")
+
+
+def _finish_left(given: Input, begin: Start, U: Array, _: tuple[Update, ...]) -> tuple[Array, Array]:
+    return _finish(given, begin, U, "left")
+
+
+def _finish(given: Input, begin: Start, U: Array, side: str) -> tuple[Array, Array]:
+    """Give the identity for zero, and H."""
+    ops = given.ops
+    U = ops.select(begin.zero(), ops.eye(U.shape[-2], U.shape[-1], U), U)
+    return in_caller_dtype(given, begin, U, hermitian_factor(ops, begin.scaled.A, U, side))
 
 
 def _empty(given: Input, side: str, name: str) -> PolarResult:

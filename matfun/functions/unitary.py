@@ -237,7 +237,12 @@ def hermitian_factor(ops: Ops, A: Array, U: Array, side: str) -> Array:
     return ops.hermitian_part(ops.matmul(adjoint, A) if side == "right" else ops.matmul(A, adjoint))
 
 
-def pair(given: Input, begin: Start, U: Array, H: Array, info: Info) -> PolarResult:
+def in_caller_dtype(given: Input, begin: Start, U: Array, H: Array) -> tuple[Array, Array]:
     """U and H in the caller's dtype, H in the scale of A."""
     H = given.ops.times_power_of_two(H, begin.scaled.exponent)
-    return PolarResult.of(given.restore(U), given.restore(H), info)
+    return given.restore(U), given.restore(H)
+
+
+def pair(given: Input, begin: Start, U: Array, H: Array, info: Info) -> PolarResult:
+    """U and H in the caller's dtype, H in the scale of A, with the info."""
+    return PolarResult.of(*in_caller_dtype(given, begin, U, H), info)

@@ -62,12 +62,6 @@ def test_jax_jit_of_a_zero_matrix(jax):
     assert np.array_equal(H, np.zeros((2, 2)))
 
 
-@pytest.mark.parametrize("how", [{}, {"tol": 1e-3}, {"method": "svd"}])
-def test_jax_jit_of_an_accuracy_driven_call_explains_itself(jax, how):
-    with pytest.raises(ValueError, match=TOL_NEEDS_VALUES):
-        jax.jit(lambda A: matfun.polar(A, **how).U)(jax.numpy.eye(3))
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_jax_vmap_is_the_stack(jax, method):
     A = jax.numpy.asarray(matrix((3, 5, 4)))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import matfun
-from matfun.functions.form import _known_in_advance
+from matfun.functions.form import known_in_advance
 from matfun.lab.spectra import log_spaced, with_singular_values
 from matfun.polynomials.gram_form import LARGEST_EXCESS, largest_error, plan_restarts
 from matfun.polynomials.update import Polynomial
@@ -29,7 +29,7 @@ INFINITE = float("inf")
 
 def planned(form, eps, steps=STEPS):
     """Updates that the plan is made from and its restarts; None where the form has no Gram form."""
-    updates = _known_in_advance(form.rule, steps, eps)
+    updates = known_in_advance(form.rule, steps, eps)
     return None if updates is None else (updates, plan_restarts(updates, eps / 2, INFINITE))
 
 
@@ -162,7 +162,7 @@ def test_both_forms_meet_the_same_bound(dtype, name, spectrum):
     kind = getattr(torch, dtype)
     rule = matfun.rules.rule.rule_for(RULES[name], "polar")[1]
     eps = torch.finfo(kind).eps
-    updates = _known_in_advance(rule, 5, eps)
+    updates = known_in_advance(rule, 5, eps)
     restarts = plan_restarts(updates, eps / 2, INFINITE)
     polynomials = [Polynomial(c, basis) for basis, c in updates]
     bound = LARGEST_EXCESS * NORM_OF_ROUNDINGS * largest_error(polynomials, eps / 2, (1, 2, 3, 4))
@@ -185,7 +185,7 @@ def test_without_restarts_the_bound_is_broken():
     for kind, name in ((torch.bfloat16, "kappa-1e3"), (torch.float32, "kappa-1e8")):
         A = torch.from_numpy(with_singular_values(scaled_spectra()[name], *SHAPE, 3)).to(kind)
         eps = torch.finfo(kind).eps
-        updates = _known_in_advance(rule, 8, eps)
+        updates = known_in_advance(rule, 8, eps)
         polynomials = [Polynomial(c, basis) for basis, c in updates]
         bound = LARGEST_EXCESS * NORM_OF_ROUNDINGS * largest_error(polynomials, eps / 2, tuple(range(1, 8)))
         U, s, Vh = np.linalg.svd(A.to(torch.float64).numpy(), full_matrices=False)
@@ -201,7 +201,7 @@ def test_without_restarts_the_bound_is_broken():
 def test_a_plan_amplifies_no_more_than_it_may(name, u):
     rule = matfun.rules.rule.rule_for(RULES[name], "polar")[1]
     for steps in (1, 2, 5, 9):
-        updates = _known_in_advance(rule, steps, 2 * u)
+        updates = known_in_advance(rule, steps, 2 * u)
         polynomials = [Polynomial(c, basis) for basis, c in updates]
         restarts = plan_restarts(updates, u, INFINITE)
         if restarts is None:
@@ -213,14 +213,14 @@ def test_a_plan_amplifies_no_more_than_it_may(name, u):
 
 def test_muon_restarts_once_after_two_steps_as_published():
     """Gram Newton-Schulz restarts after step 2 of 5, in float16; bfloat16 rounds eight times as coarsely."""
-    updates = _known_in_advance(matfun.rules.rule.rule_for("muon", "polar")[1], 5, 2.0**-10)
+    updates = known_in_advance(matfun.rules.rule.rule_for("muon", "polar")[1], 5, 2.0**-10)
     assert plan_restarts(updates, 2.0**-11, 4.0) == (2,)
     assert plan_restarts(updates, 2.0**-24, 4.0) == (2,)
 
 
 def test_where_it_saves_nothing_the_form_is_the_standard_one():
     """Aspect, price of products, and size decide."""
-    updates = _known_in_advance(matfun.PolarExpress(), 5, 2.0**-23)
+    updates = known_in_advance(matfun.PolarExpress(), 5, 2.0**-23)
     assert plan_restarts(updates, 2.0**-24, 1.0) is None
     assert plan_restarts(updates, 2.0**-24, 1.6) == (2,)
     for shape, form, products in (

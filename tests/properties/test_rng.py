@@ -97,7 +97,8 @@ def test_fresh_sketches_are_new_in_every_step_and_repeat_with_the_seed(library, 
         np.asarray(matfun.orthogonalize(A, rule, steps=3, rng=rng)) for rng in (5, 5, np.random.default_rng(5))
     )
     assert np.array_equal(by_seed, again)
-    assert np.array_equal(by_seed, by_generator)
+    # JAX compiles the call with a seed and not the one with a generator, which differ by roundings
+    np.testing.assert_allclose(by_seed, by_generator, rtol=0, atol=1e-13 if library == "jax" else 0)
     first, kept = (np.asarray(matfun.orthogonalize(A, m, steps=1, rng=5)) for m in (rule, old))
     assert np.array_equal(first, kept)  # one step needs one sketch
     kept = np.asarray(matfun.orthogonalize(A, old, steps=3, rng=5))
