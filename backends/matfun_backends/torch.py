@@ -1,7 +1,13 @@
-"""PyTorch on CPU and CUDA: fused beta C + alpha A B, and dtypes that its devices can multiply."""
+"""PyTorch on CPU and CUDA: fused beta C + alpha A B, and dtypes that its devices can multiply.
+
+On CUDA devices of compute capability 8.0 and higher the symmetric products and the updates are Triton kernels, where
+Triton is installed, the matrices are large enough and no derivative is recorded; ``torch_plain`` does without.
+"""
 
 from __future__ import annotations
 
+from functools import lru_cache
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +24,9 @@ class TorchOps(Ops):
     """Torch tensors; differentiable, and free of host synchronisation except in ``as_host``."""
 
     name = library = "torch"
+    uses_kernels = True
+    """Whether Triton may serve CUDA tensors."""
+
     _supported = (
         torch.float32,
         torch.float64,
@@ -77,7 +86,10 @@ class TorchOps(Ops):
         return torch.eye(rows, columns, dtype=like.dtype, device=like.device)
 
     def from_host(self, values: Any, like: Array, dtype: Any = None) -> Array:
-        return torch.as_tensor(values, dtype=like.dtype if dtype is None else dtype, device=like.device)
+        dtype = like.dtype if dtype is None else dtype
+        if like.device.type == "cuda" and not torch.compiler.is_compiling():
+            return _constants().on_device(values, dtype, like.device)  # a copy from the host waits for the device
+        return torch.as_tensor(values, dtype=dtype, device=like.device)
 
     def add_diagonal(self, X: Array, c: Any) -> Array:
         if torch.compiler.is_compiling():  # functional there, fused by the compiler; in place saves a pass when eager
@@ -90,7 +102,34 @@ class TorchOps(Ops):
     def thin_matmul(self, S: Array, Z: Array) -> Array:
         return (Z.mT @ S.mT).mT  # on a CPU the faster order of a thin product
 
+    def gram(self, X: Array) -> Array:
+        found = self._kernel("symmetric", X.mT, X.mT)
+        return super().gram(X) if found is None else found
+
+    def symm_matmul(self, A: Array, B: Array) -> Array:
+        found = self._kernel("symmetric", A, B)  # B is its own transpose
+        return super().symm_matmul(A, B) if found is None else found
+
+    def polynomial(
+        self, S: Array, coefficients: tuple[Any, ...], square: Array | None = None, *, hermitian: bool = True
+    ) -> Array:
+        if len(coefficients) == 3 and square is None and hermitian:
+            found = self._kernel("symmetric", S, S, S, alpha=coefficients[2], beta=coefficients[1])
+            if found is not None:
+                return found
+        return super().polynomial(S, coefficients, square, hermitian=hermitian)
+
+    def _kernel(self, name: str, *operands: Array, **factors: Any) -> Array | None:
+        """Answer of a kernel, or None where none serves."""
+        if not self.uses_kernels or torch.compiler.is_compiling() or operands[0].device.type != "cuda":
+            return None
+        kernels = _kernels()
+        return None if kernels is None else getattr(kernels, name)(*operands, **factors)
+
     def add_matmul(self, C: Array, A: Array, B: Array, alpha: Any = 1.0, beta: Any = 1.0) -> Array:
+        found = self._kernel("product", C, A, B, alpha=alpha, beta=beta)
+        if found is not None:
+            return found
         if not (isinstance(alpha, (int, float)) and isinstance(beta, (int, float))):
             return super().add_matmul(C, A, B, alpha, beta)
         if C.ndim == 2:
@@ -146,6 +185,21 @@ class TorchOps(Ops):
 
 
 _INFINITY = float("inf")
+
+
+@lru_cache(maxsize=1)
+def _kernels() -> Any:
+    """What decides on kernels, or None where Triton cannot be imported: it is not installed everywhere."""
+    try:
+        return import_module("matfun_backends.kernels.dispatch")
+    except ImportError:
+        return None
+
+
+@lru_cache(maxsize=1)
+def _constants() -> Any:
+    return import_module("matfun_backends.kernels.constants").Constants()
+
 
 _drawn = SimpleNamespace()
 """Draws for traces; attributes, since a trace does not see what is added to a dictionary that it has read."""

@@ -1,1 +1,1 @@
-"""Triton kernels for CUDA devices; imported by the torch provider when it meets the first tensor that they may serve."""
+"""Triton kernels for CUDA devices; the torch provider imports them when it meets the first CUDA tensor."""

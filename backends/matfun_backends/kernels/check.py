@@ -33,11 +33,11 @@ class Case(NamedTuple):
 _verdicts: dict[Case, bool] = {}
 
 PRODUCT_ERROR = {torch.float32: 2.0**-21, torch.bfloat16: 2.0**-24, torch.float16: 2.0**-24}
-"""Relative error of one product of two elements.  TF32 keeps 11 bits of each part, and of the four products of parts
-the smallest, 2^-22 at most, is left out; the parts of it are rounded once more.  16-bit products are exact in float32."""
+"""Relative error of one product of two elements.  TF32 keeps 11 bits of each part; of the four products of parts the
+smallest, 2^-22 at most, is left out, and its parts are rounded once more.  16-bit products are exact in float32."""
 
 ROUNDED = {torch.float32: 2.0**-23, torch.bfloat16: 2.0**-7, torch.float16: 2.0**-10}
-"""Relative error of storing: one unit, since not everything that stores rounds to nearest (Triton's interpreter cuts)."""
+"""Relative error of storing: one unit, since not all that stores rounds to nearest (Triton's interpreter cuts)."""
 
 
 def bound(product: Any, sizes: Any, depth: int, dtype: torch.dtype) -> Any:
@@ -77,7 +77,7 @@ def known(case: Case) -> bool:
 def _agrees(case: Case) -> bool:
     try:
         wrong = _difference(case)
-    except Exception as error:  # noqa: BLE001 - a compiler, a driver or a launcher may raise anything
+    except Exception as error:  # a compiler, a driver or a launcher may raise anything
         wrong = f"raised {type(error).__name__}: {error}"
     if wrong:
         warnings.warn(

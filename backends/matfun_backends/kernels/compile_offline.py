@@ -103,7 +103,8 @@ def compile_variant(variant: Variant, target: GPUTarget = HOPPER) -> Compiled:
     attributes = {
         (i,): ALIGNED
         for i, name in enumerate(function.arg_names)
-        if signature[name].startswith("*") or (signature[name] == "i32" and variant.aligned and _is_aligned(name, variant))
+        if signature[name].startswith("*")
+        or (signature[name] == "i32" and variant.aligned and _is_aligned(name, variant))
     }
     source = triton.compiler.ASTSource(function, signature, constants, attributes)
     options = {"num_warps": variant.tile.warps, "num_stages": variant.tile.stages}

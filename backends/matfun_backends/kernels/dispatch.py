@@ -25,14 +25,16 @@ WITH_DESCRIPTORS = (9, 0)
 
 @lru_cache
 def _device(device: torch.device) -> tuple[tuple[int, int], int]:
-    """Compute capability and number of multiprocessors."""
+    """Compute capability and number of multiprocessors; devices of other makers have none."""
+    if torch.version.hip is not None:
+        return (0, 0), 0
     return torch.cuda.get_device_capability(device), torch.cuda.get_device_properties(device).multi_processor_count
 
 
 def symmetric(
     A: torch.Tensor, Bt: torch.Tensor, C: torch.Tensor | None = None, alpha: Any = 1.0, beta: Any = 0.0
 ) -> torch.Tensor | None:
-    """alpha A B + beta C, known to be symmetric, from the transpose of B; or None.
+    """Return alpha A B + beta C, known to be symmetric, from the transpose of B; or None.
 
     Parameters
     ----------
@@ -52,14 +54,14 @@ def symmetric(
     columns = launch.by_columns(A), launch.by_columns(Bt)
     if not _usable(Case("symmetric", A.device, A.dtype, tile, descriptors, on_device, columns, C is not None)):
         return None
-    with torch.cuda.device(A.device):
+    with torch.cuda.device_of(A):
         return launch.symmetric(
             A, Bt, C, alpha, beta, tile=tile, multiprocessors=multiprocessors, descriptors=descriptors
         )
 
 
 def product(C: torch.Tensor, A: torch.Tensor, B: torch.Tensor, alpha: Any, beta: Any) -> torch.Tensor | None:
-    """beta C + alpha A B; or None.
+    """Return beta C + alpha A B; or None.
 
     Parameters
     ----------
@@ -83,10 +85,8 @@ def product(C: torch.Tensor, A: torch.Tensor, B: torch.Tensor, alpha: Any, beta:
     columns = launch.by_columns(A), launch.by_columns(B.mT)
     if not _usable(Case("product", A.device, A.dtype, tile, descriptors, on_device, columns)):
         return None
-    with torch.cuda.device(A.device):
-        return launch.product(
-            C, A, B, alpha, beta, tile=tile, multiprocessors=multiprocessors, descriptors=descriptors
-        )
+    with torch.cuda.device_of(A):
+        return launch.product(C, A, B, alpha, beta, tile=tile, multiprocessors=multiprocessors, descriptors=descriptors)
 
 
 def _plan(
@@ -154,6 +154,6 @@ def _has_memory(x: torch.Tensor) -> bool:
 
 def _usable(case: Case) -> bool:
     # a check waits for the device, which a capture may not
-    if not known(case) and torch.cuda.is_current_stream_capturing():
+    if not known(case) and case.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
         return False
     return trusted(case)

@@ -38,7 +38,7 @@ def symmetric(
     descriptors: bool,
     out: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """alpha A B + beta C + gamma I, known to be symmetric.
+    """Return alpha A B + beta C + gamma I, known to be symmetric.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def product(
     descriptors: bool,
     out: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """beta C + alpha A B, with the parameters of ``symmetric``.
+    """Return beta C + alpha A B, with the parameters of ``symmetric``.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def _is_regular(X: torch.Tensor, elements: int) -> bool:
 
 def by_columns(X: torch.Tensor) -> bool:
     """Whether the columns are contiguous, and not the rows."""
-    return X.stride(-1) != 1
+    return bool(X.stride(-1) != 1)
 
 
 def _flat(X: torch.Tensor) -> torch.Tensor:

@@ -13,11 +13,7 @@ import triton.language as tl
 @triton.jit
 def number(value, which, step, ON_DEVICE: tl.constexpr):
     """The factor of one matrix: an argument, or read from device memory."""
-    if ON_DEVICE:
-        found = tl.load(value + which * step)
-    else:
-        found = value
-    return found
+    return tl.load(value + which * step) if ON_DEVICE else value
 
 
 @triton.jit

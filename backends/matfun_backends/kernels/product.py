@@ -54,7 +54,8 @@ def by_pointers(
 def by_descriptors(
     a, b, c, d, alpha, beta, m, n, depth, batch, alpha_batch, beta_batch,
     TILE: tl.constexpr, HALVES: tl.constexpr, DEPTH: tl.constexpr, BAND: tl.constexpr,
-    A_COLUMNS: tl.constexpr, B_COLUMNS: tl.constexpr, PRECISION: tl.constexpr, WIDE: tl.constexpr, ON_DEVICE: tl.constexpr,
+    A_COLUMNS: tl.constexpr, B_COLUMNS: tl.constexpr,
+    PRECISION: tl.constexpr, WIDE: tl.constexpr, ON_DEVICE: tl.constexpr,
 ):  # fmt: skip
     """Product through tensor descriptors (TMA), for operands with rows of a multiple of 16 bytes."""
     rows = tl.cdiv(m, TILE)

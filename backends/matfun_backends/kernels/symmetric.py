@@ -113,7 +113,7 @@ def _store_by_descriptors(
     if row >= column:
         if HAS_C:
             value += factor * c.load([which, row * TILE, column * TILE]).reshape(TILE, TILE).to(tl.float32)
-        if HAS_GAMMA:
+        if HAS_GAMMA:  # noqa: SIM102 - one is known to the compiler
             if row == column:
                 i = tl.arange(0, TILE)
                 value += tl.where(i[:, None] == i[None, :], shift, 0.0)

@@ -1,8 +1,9 @@
 """Which tile a product is cut into, and whether cutting it pays: arithmetic on counts, without any library.
 
 A device computes as many tiles at a time as it has multiprocessors, so a product takes a whole number of waves.  The
-time of a wave is proportional to the area of the tile.  A matrix of 4096 is 528 = 4 x 132 tiles of 128 x 128 of a
-triangle: four full waves on a device of 132 multiprocessors; of 128 x 256, 272 tiles are three waves for the work of 2.06.
+time of a wave is proportional to the area of the tile.  The triangle of a matrix of 4096 is 528 = 4 x 132 tiles of
+128 x 128: four full waves on a device of 132 multiprocessors.  Its 272 tiles of 128 x 256 are three waves for the work
+of 2.06.
 """
 
 from __future__ import annotations
@@ -58,18 +59,18 @@ class Tile:
 SQUARE = Tile(128, 1, 64, warps=8, stages=4)
 WIDE = Tile(128, 2, 64, warps=8, stages=3)
 SMALL = Tile(64, 1, 64, warps=4, stages=4)
-TILES = (SQUARE, WIDE, SMALL)
+TILES: tuple[Tile, ...] = (SQUARE, WIDE, SMALL)
 """Of 16-bit matrices."""
 
 SQUARE_32 = Tile(128, 1, 32, warps=8, stages=3)
 SMALL_32 = Tile(64, 1, 32, warps=4, stages=3)
-TILES_32 = (SQUARE_32, SMALL_32)
+TILES_32: tuple[Tile, ...] = (SQUARE_32, SMALL_32)
 """Of float32 matrices, each product of which is three on the tensor cores."""
 
 PAIR = Tile(128, 1, 64, warps=4, stages=2, programs=2)
-"""Two programs to a multiprocessor: one stores while the other multiplies.  Compared in benchmarks/gpu.py, not chosen."""
+"""Two programs to a multiprocessor: one stores while the other multiplies.  Not chosen: see benchmarks/gpu.py."""
 
-WITHIN = 1.1
+WITHIN = 1.05
 """The larger of two tiles is taken up to this factor in time: a choice, since its operands are read less often."""
 
 WORTH = 0.8
