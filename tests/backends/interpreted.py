@@ -66,6 +66,15 @@ def symmetric(rng, tile, descriptors, stack, n, depth, *, side="tall", with_c=Tr
     return ratio(D, exact, abs(a) * (abs(W).mT @ abs(W)) + abs(b * Z) + abs(g) * eye, depth), torch.equal(D, D.mT)
 
 
+def lower_triangle(rng, tile, descriptors):
+    """The lower triangle decides where a product is not quite symmetric, as roundings leave it."""
+    A, B = drawn(rng, DTYPE, 40, 24), drawn(rng, DTYPE, 24, 40)
+    D = launch.symmetric(A, B.mT, tile=tile, multiprocessors=3, descriptors=descriptors)
+    A, B = A.double(), B.double()
+    exact, sizes = (torch.tril(x) + torch.tril(x, -1).mT for x in (A @ B, abs(A) @ abs(B)))
+    return ratio(D, exact, sizes, 24), torch.equal(D, D.mT)
+
+
 def product(rng, tile, descriptors, stack, m, n, depth, *, columns=(False, False), c_columns=False):
     A = drawn(rng, DTYPE, *stack, m, depth, by_columns=columns[0])
     B = drawn(rng, DTYPE, *stack, depth, n, by_columns=columns[1])
@@ -96,6 +105,8 @@ def kernels():
     DTYPE = torch.float32
     yield "two bands", symmetric(rng, SQUARE, True, (), 16 * 7, 16, with_c=False, multiprocessors=5)
     yield "without C, numbers", symmetric(rng, SQUARE, False, (2, 2), 18, 5, with_c=False, on_device=False)
+    yield "lower triangle", lower_triangle(rng, WIDE, False)
+    yield "lower triangle, descriptors", lower_triangle(rng, SQUARE, True)
     yield "product by columns", product(rng, SQUARE, True, (2,), 24, 40, 24, c_columns=True)
     yield "one element", symmetric(rng, SQUARE, False, (), 1, 1)
 
