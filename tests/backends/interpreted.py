@@ -133,7 +133,7 @@ def checks():
         launch.symmetric = broken
         case = case._replace(has_c=not case.has_c, dtype=torch.float32 if broken is raises else case.dtype)
         if broken is slightly_wrong:
-            check._verdicts.clear()
+            check.forget()
         with warnings.catch_warnings(record=True) as seen:
             warnings.simplefilter("always")
             verdicts = [check.trusted(case) for _ in range(2)]
@@ -203,8 +203,16 @@ def provider():
     yield "allowed TF32 is plain", is_plain(lambda: ops.gram(X))
     torch.set_float32_matmul_precision("highest")
     yield "served again", not is_plain(lambda: ops.gram(X))
+    original = launch.symmetric
+    launch.symmetric = lambda *_, **__: 1 / 0
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        Y = ops.gram(X)
+        yield "what raises is plain", torch.equal(Y, X.mT @ X) and "ZeroDivisionError" in str(seen[0].message)
+        yield "and never tried again", is_plain(lambda: ops.gram(X)) and len(seen) == 1
+    launch.symmetric = original
     check._difference = lambda _: "is broken"
-    check._verdicts.clear()
+    check.forget()
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         Y = ops.gram(X)

@@ -65,7 +65,11 @@ def bound(product: Any, sizes: Any, depth: int, dtype: torch.dtype) -> Any:
 def trusted(case: Case) -> bool:
     """Whether the kernel of this case agrees with the plain path; found out at the first call, by waiting for it."""
     if case not in _verdicts:
-        _verdicts[case] = _agrees(case)
+        wrong = _difference_or_error(case)
+        if wrong:
+            distrust(case, wrong)
+        else:
+            _verdicts[case] = True
     return _verdicts[case]
 
 
@@ -74,19 +78,32 @@ def known(case: Case) -> bool:
     return case in _verdicts
 
 
-def _agrees(case: Case) -> bool:
+def forget() -> None:
+    """Check every kernel again before it is used again."""
+    _verdicts.clear()
+
+
+def distrust(case: Case, reason: str) -> None:
+    """Never use the kernel again in this process, and say why."""
+    _verdicts[case] = False
+    warnings.warn(
+        f"the {case.kernel} kernel {reason} ({case.dtype}, tile {case.tile.name}, {case.device}); "
+        "plain products are used instead, in this process",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+def raised(error: Exception) -> str:
+    """What to say of a kernel that raised."""
+    return f"raised {type(error).__name__}: {error}"
+
+
+def _difference_or_error(case: Case) -> str:
     try:
-        wrong = _difference(case)
+        return _difference(case)
     except Exception as error:  # a compiler, a driver or a launcher may raise anything
-        wrong = f"raised {type(error).__name__}: {error}"
-    if wrong:
-        warnings.warn(
-            f"the {case.kernel} kernel {wrong} ({case.dtype}, tile {case.tile.name}, {case.device}); "
-            "plain products are used instead, in this process",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-    return not wrong
+        return raised(error)
 
 
 def _difference(case: Case) -> str:

@@ -20,7 +20,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 
 from matfun_backends.kernels import product, symmetric
-from matfun_backends.kernels.tiles import BAND, SHARED_MEMORY, TILES, TILES_32, Tile
+from matfun_backends.kernels.tiles import BAND, PAIR, SHARED_MEMORY, SMALL, SMALL_32, TILES, TILES_32, Tile
 
 HOPPER = GPUTarget("cuda", 90, 32)
 
@@ -78,16 +78,17 @@ class Compiled:
 
 
 def variants() -> Iterator[Variant]:
-    """Every variant that ``launch`` may ask for, up to strides and alignments."""
+    """What ``dispatch`` may ask for, and what it refrains from: two programs to a multiprocessor, unaligned rows."""
     for dtype in ("bf16", "fp16", "fp32"):
-        for tile in TILES_32 if dtype == "fp32" else TILES:
-            for access in ("descriptors", "pointers"):
+        tiles, small = (TILES_32, SMALL_32) if dtype == "fp32" else ((*TILES, PAIR), SMALL)
+        for access, served in (("descriptors", tiles), ("pointers", (small,))):
+            for tile in served:
                 for columns in (False, True):
                     yield Variant("symmetric", access, dtype, tile, columns)
                 yield Variant("symmetric", access, dtype, tile, columns=True, has_c=False)
                 yield Variant("product", access, dtype, tile)
-            yield Variant("symmetric", "pointers", dtype, tile, aligned=False)
-            yield Variant("product", "pointers", dtype, tile, aligned=False)
+        yield Variant("symmetric", "pointers", dtype, small, aligned=False)
+        yield Variant("product", "pointers", dtype, small, aligned=False)
 
 
 def compile_variant(variant: Variant, target: GPUTarget = HOPPER) -> Compiled:

@@ -5,6 +5,7 @@ Nothing here waits for the device, except the check of a class of shapes that is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from torch.autograd import forward_ad
 
 from matfun_backends.kernels import launch, tiles
-from matfun_backends.kernels.check import Case, known, trusted
+from matfun_backends.kernels.check import Case, distrust, known, raised, trusted
 
 DTYPES = (torch.bfloat16, torch.float16, torch.float32)
 
@@ -52,12 +53,8 @@ def symmetric(
         return None
     tile = tiles.symmetric_tile(n, batch, multiprocessors, allowed)
     columns = launch.by_columns(A), launch.by_columns(Bt)
-    if not _usable(Case("symmetric", A.device, A.dtype, tile, descriptors, on_device, columns, C is not None)):
-        return None
-    with torch.cuda.device_of(A):
-        return launch.symmetric(
-            A, Bt, C, alpha, beta, tile=tile, multiprocessors=multiprocessors, descriptors=descriptors
-        )
+    case = Case("symmetric", A.device, A.dtype, tile, descriptors, on_device, columns, C is not None)
+    return _launched(case, launch.symmetric, (A, Bt, C, alpha, beta), multiprocessors)
 
 
 def product(C: torch.Tensor, A: torch.Tensor, B: torch.Tensor, alpha: Any, beta: Any) -> torch.Tensor | None:
@@ -83,10 +80,8 @@ def product(C: torch.Tensor, A: torch.Tensor, B: torch.Tensor, alpha: Any, beta:
         return None
     tile = tiles.product_tile(m, n, batch, multiprocessors, allowed)
     columns = launch.by_columns(A), launch.by_columns(B.mT)
-    if not _usable(Case("product", A.device, A.dtype, tile, descriptors, on_device, columns)):
-        return None
-    with torch.cuda.device_of(A):
-        return launch.product(C, A, B, alpha, beta, tile=tile, multiprocessors=multiprocessors, descriptors=descriptors)
+    case = Case("product", A.device, A.dtype, tile, descriptors, on_device, columns)
+    return _launched(case, launch.product, (C, A, B, alpha, beta), multiprocessors)
 
 
 def _plan(
@@ -152,8 +147,19 @@ def _has_memory(x: torch.Tensor) -> bool:
     return True
 
 
-def _usable(case: Case) -> bool:
+def _launched(
+    case: Case, function: Callable[..., torch.Tensor], arguments: tuple[Any, ...], multiprocessors: int
+) -> torch.Tensor | None:
     # a check waits for the device, which a capture may not
     if not known(case) and case.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
-        return False
-    return trusted(case)
+        return None
+    with torch.cuda.device_of(arguments[0]):
+        if not trusted(case):
+            return None
+        try:
+            return function(*arguments, tile=case.tile, multiprocessors=multiprocessors, descriptors=case.descriptors)
+        except torch.OutOfMemoryError:  # the plain path needs no less
+            raise
+        except Exception as error:  # strides that a driver refuses, say
+            distrust(case, raised(error))
+            return None
