@@ -1,6 +1,8 @@
 """Do the Triton kernels compute what they say, in the interpreter and where there is a device, and do they compile?"""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -75,6 +77,15 @@ def test_offline_compilation_needs_no_torch():
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT / "backends"
     )
     assert done.stdout.strip() == "False", done.stdout + done.stderr
+
+
+def test_the_page_says_what_was_compiled():
+    """Registers, KiB and spills of docs/gpu.md are those of the JSON that the command on that page writes."""
+    written = json.loads((ROOT / "benchmarks" / "results" / "kernels_sm90.json").read_text())["results"]
+    rows = {row["variant"]: f"{row['registers']} | {row['shared'] / 1024:.0f} | {row['spilled']} |" for row in written}
+    table = re.findall(r"^\| ((?:symmetric|product) .*?) \| (.*)$", (ROOT / "docs" / "gpu.md").read_text(), re.M)
+    assert len(table) > 20
+    assert all(rows[variant] == said for variant, said in table)
 
 
 @needs_torch
