@@ -155,7 +155,7 @@ class Interpreted(TorchOps):
 
 def provider():
     """Whole runs through the kernels, against those without; and when the plain path is taken."""
-    dispatch._device = lambda _: ((9, 0), 3)
+    dispatch._device = lambda _: ((9, 0), 3, tiles.SHARED_MEMORY)
     tiles_before, check._difference = (tiles.TILES, tiles.TILES_32), lambda _: ""
     tiles.TILES = tiles.TILES_32 = (SQUARE, WIDE)
     A = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 64, 48)))

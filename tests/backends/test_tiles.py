@@ -1,5 +1,6 @@
 """Are tiles chosen by counting waves, and is every place of a grid visited once?"""
 
+import doctest
 import itertools
 from math import ceil
 
@@ -50,6 +51,7 @@ def test_small_matrices_get_small_tiles_and_one_matrix_of_4096_the_square_one():
 @pytest.mark.parametrize(
     ("n", "batch", "pays"),
     [
+        *[(2560, 1, False), (2624, 1, True), (512, 12, False), (576, 12, True)],
         *[(1, 1, False), (128, 48, False), (1024, 1, False), (2048, 1, False)],
         *[(1024, 12, True), (2048, 12, True), (3072, 1, True), (4096, 1, True), (8192, 1, True)],
     ],
@@ -70,6 +72,18 @@ def test_tiles_can_be_compiled(tile):
     for size in (tile.rows, tile.depth, tile.warps):
         assert size & (size - 1) == 0
     assert str(tile.rows * tile.halves) in tile.name
+
+
+def test_examples():
+    assert doctest.testmod(tiles) == (0, 1)
+
+
+def test_tiles_that_do_not_fit_are_left_out():
+    """The 99 KiB of capabilities 8.6, 8.9 and 12.0 hold the small tile alone."""
+    assert tiles.fitting(TILES, 2, tiles.SHARED_MEMORY) == TILES
+    assert tiles.fitting(TILES_32, 4, tiles.SHARED_MEMORY) == TILES_32
+    assert tiles.fitting(TILES, 2, 99 * 1024) == (SMALL,)
+    assert tiles.fitting(TILES, 2, 48 * 1024) == ()
 
 
 @pytest.mark.parametrize("n", range(1, 300, 23))

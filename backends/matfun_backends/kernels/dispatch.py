@@ -25,11 +25,13 @@ WITH_DESCRIPTORS = (9, 0)
 
 
 @lru_cache
-def _device(device: torch.device) -> tuple[tuple[int, int], int]:
-    """Compute capability and number of multiprocessors; devices of other makers have none."""
+def _device(device: torch.device) -> tuple[tuple[int, int], int, int]:
+    """Compute capability, number of multiprocessors, and shared memory; devices of other makers have none."""
     if torch.version.hip is not None:
-        return (0, 0), 0
-    return torch.cuda.get_device_capability(device), torch.cuda.get_device_properties(device).multi_processor_count
+        return (0, 0), 0, 0
+    properties = torch.cuda.get_device_properties(device)
+    shared = getattr(properties, "shared_memory_per_block_optin", tiles.SHARED_MEMORY)  # since torch 2.5
+    return (properties.major, properties.minor), properties.multi_processor_count, shared
 
 
 def symmetric(
@@ -97,7 +99,7 @@ def _plan(
         return None
     if any(x.device != first.device for x in on_device) or 0 in (*first.shape, *operands[1].shape):
         return None
-    capability, multiprocessors = _device(first.device)
+    capability, multiprocessors, shared = _device(first.device)
     if capability < FIRST:
         return None
     descriptors = capability >= WITH_DESCRIPTORS
@@ -107,9 +109,10 @@ def _plan(
     else:
         readable = launch.regular(*operands)
     allowed = tiles.TILES_32 if first.dtype == torch.float32 else tiles.TILES
-    if not descriptors:  # less shared memory, too
+    if not descriptors:  # larger ones spill
         allowed = tuple(tile for tile in allowed if tile in (tiles.SMALL, tiles.SMALL_32))
-    return (multiprocessors, allowed, descriptors, bool(on_device)) if readable else None
+    allowed = tiles.fitting(allowed, first.element_size(), shared)
+    return (multiprocessors, allowed, descriptors, bool(on_device)) if readable and allowed else None
 
 
 def _same_kind(operands: list[torch.Tensor]) -> bool:

@@ -14,6 +14,9 @@ SHARED_MEMORY = 227 * 1024
 """Bytes of shared memory that a block may have at compute capability 9.0 (CUDA C++ Programming Guide, table of
 technical specifications per compute capability)."""
 
+BARRIERS = 1024
+"""Bytes left for what Triton keeps beside the tiles: 16 to 64 in benchmarks/results/kernels_sm90.json."""
+
 BAND = 8
 """Tile rows that are walked together: 132 tiles at a time are then some 8 x 16, near the square, which reads the fewest
 panels of the operands, 24 against 67 where they lie along one row of 66."""
@@ -50,6 +53,10 @@ class Tile:
         """Rows x columns x depth, warps and stages."""
         return f"{self.rows}x{self.rows * self.halves}x{self.depth} w{self.warps} s{self.stages}"
 
+    def shared(self, item: int) -> int:
+        """Bytes of shared memory for elements of so many bytes: all stages of both operands, and a square to store."""
+        return (self.stages * (1 + self.halves) * self.depth + self.rows) * self.rows * item
+
     @property
     def area(self) -> int:
         """Elements of the tile."""
@@ -69,6 +76,12 @@ TILES_32: tuple[Tile, ...] = (SQUARE_32, SMALL_32)
 
 PAIR = Tile(128, 1, 64, warps=4, stages=2, programs=2)
 """Two programs to a multiprocessor: one stores while the other multiplies.  Not chosen: see benchmarks/gpu.py."""
+
+
+def fitting(tiles: tuple[Tile, ...], item: int, shared_memory: int) -> tuple[Tile, ...]:
+    """Tiles that a multiprocessor with so much shared memory can hold."""
+    return tuple(tile for tile in tiles if tile.shared(item) + BARRIERS <= shared_memory)
+
 
 WITHIN = 1.05
 """The larger of two tiles is taken up to this factor in time: a choice, since its operands are read less often."""
