@@ -16,6 +16,7 @@ import torch
 from matfun_backends.kernels import check, dispatch, launch, tiles
 from matfun_backends.kernels.tiles import Tile
 from matfun_backends.torch import TorchOps
+from torch.autograd import forward_ad
 from triton.runtime import interpreter
 
 import matfun
@@ -190,6 +191,9 @@ def provider():
     yield "gradients are plain", is_plain(lambda: ops.gram(leaf).sum().backward()) and leaf.grad is not None
     yield "vmap is plain", is_plain(lambda: torch.func.vmap(ops.gram)(X))
     yield "jvp is plain", is_plain(lambda: torch.func.jvp(ops.gram, (X,), (X,)))
+    with forward_ad.dual_level():
+        tangent = forward_ad.unpack_dual(ops.gram(forward_ad.make_dual(X, torch.ones_like(X)))).tangent
+    yield "forward derivatives are plain", tangent is not None
     yield "float64 is plain", is_plain(lambda: ops.gram(A))
     yield "complex is plain", is_plain(lambda: ops.gram(X + 1j * X))
     yield "small is plain", is_plain(lambda: ops.gram(X[0, :, :16].contiguous()))

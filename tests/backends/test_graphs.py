@@ -168,4 +168,7 @@ def test_constants_forget_the_oldest_but_nothing_that_a_graph_reads(monkeypatch)
     for i in range(3 * NUMBER):
         constants.on_device([float(i)], torch.float32, cpu)
     assert len(constants._recent) == NUMBER
+    assert [float(value[0]) for value in constants._recent.values()] == [
+        float(i) for i in range(2 * NUMBER, 3 * NUMBER)
+    ]
     assert list(constants._captured.values()) == [kept]
