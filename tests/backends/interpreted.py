@@ -154,6 +154,14 @@ class Interpreted(TorchOps):
         return found
 
 
+def refused(function):
+    try:
+        function()
+    except RuntimeError:
+        return True
+    return False
+
+
 def provider():
     """Whole runs through the kernels, against those without; and when the plain path is taken."""
     dispatch._device = lambda _: ((9, 0), 3, tiles.SHARED_MEMORY)
@@ -194,6 +202,8 @@ def provider():
     with forward_ad.dual_level():
         tangent = forward_ad.unpack_dual(ops.gram(forward_ad.make_dual(X, torch.ones_like(X)))).tangent
     yield "forward derivatives are plain", tangent is not None
+    yield "broadcasting is plain", is_plain(lambda: ops.symm_matmul(S, S[0]))
+    yield "shapes that do not fit are refused", refused(lambda: ops.add_matmul(X, X, X.mT.contiguous()))
     yield "float64 is plain", is_plain(lambda: ops.gram(A))
     yield "complex is plain", is_plain(lambda: ops.gram(X + 1j * X))
     yield "small is plain", is_plain(lambda: ops.gram(X[0, :, :16].contiguous()))

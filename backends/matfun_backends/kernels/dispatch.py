@@ -46,6 +46,8 @@ def symmetric(
     alpha, beta : float, or tensor of shape () or (...)
     """
     operands = [A, Bt] if C is None else [A, Bt, C]
+    if A.ndim < 2 or A.shape != Bt.shape or (C is not None and C.shape != (*A.shape[:-1], A.shape[-2])):
+        return None  # the plain path broadcasts or explains
     n, batch = A.shape[-2], A.shape[:-2].numel()
     plan = _plan(operands, n, (alpha, beta))
     if plan is None:
@@ -69,6 +71,8 @@ def product(C: torch.Tensor, A: torch.Tensor, B: torch.Tensor, alpha: Any, beta:
     B : tensor, shape (..., k, n)
     alpha, beta : float, or tensor of shape () or (...)
     """
+    if min(A.ndim, B.ndim) < 2 or A.shape[-1] != B.shape[-2] or C.shape != (*A.shape[:-1], B.shape[-1]):
+        return None  # the plain path broadcasts or explains
     if launch.by_columns(C):  # rows are what is written
         swapped = product(C.mT, B.mT, A.mT, alpha, beta) if C.stride(-2) == 1 else None
         return None if swapped is None else swapped.mT
@@ -92,6 +96,8 @@ def _plan(
     """Multiprocessors, tiles to choose from, whether descriptors are used, whether factors are on the device."""
     first = operands[0]
     on_device = [x for x in factors if isinstance(x, torch.Tensor)]
+    if not all(isinstance(x, (int, float, torch.Tensor)) for x in factors):
+        return None
     if not _plain_values([*operands, *on_device]) or not _same_kind(operands):
         return None
     stack = first.shape[:-2]
