@@ -203,7 +203,7 @@ def provider():
         tangent = forward_ad.unpack_dual(ops.gram(forward_ad.make_dual(X, torch.ones_like(X)))).tangent
     yield "forward derivatives are plain", tangent is not None
     yield "broadcasting is plain", is_plain(lambda: ops.symm_matmul(S, S[0]))
-    yield "shapes that do not fit are refused", refused(lambda: ops.add_matmul(X, X, X.mT.contiguous()))
+    yield "shapes that do not fit are refused", refused(lambda: ops.add_matmul(X, X, S[:, :40]))
     yield "float64 is plain", is_plain(lambda: ops.gram(A))
     yield "complex is plain", is_plain(lambda: ops.gram(X + 1j * X))
     yield "small is plain", is_plain(lambda: ops.gram(X[0, :, :16].contiguous()))
