@@ -12,7 +12,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_info
 
-LIBRARIES = ("matfun", "numpy", "scipy", "torch", "jax", "array-api-compat")
+LIBRARIES = ("matfun", "numpy", "scipy", "torch", "triton", "jax", "array-api-compat")
 
 
 def describe(more: Iterable[str] = ()) -> dict[str, Any]:

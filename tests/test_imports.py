@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 STANDARD = sys.stdlib_module_names
 
-HEAVY = ("torch", "cupy", "jax", "matplotlib")
+HEAVY = ("torch", "triton", "cupy", "jax", "matplotlib")
 
 PUBLISHED = ("matfun.rules.schedule", "matfun.rules.published")
 """Schedules are no registered rules, but names of published ones are methods."""
@@ -40,8 +40,11 @@ CORE = {
 PROVIDER = ("matfun.ops", "matfun.host", "matfun.polynomials", "matfun.sketching.samples")
 """What a provider may import of the package: the verbs, and the values that they take."""
 
-PRODUCTS = "matfun_backends.products"
-"""Products that several providers could share; each file is of one library."""
+KERNELS, PRODUCTS = "matfun_backends.kernels", "matfun_backends.products"
+"""Triton kernels, and products on CPUs that a library's own product knows nothing of; each file is of one library."""
+
+BUILT_ON = {"torch_plain": ("matfun_backends.torch",), "torch": (PRODUCTS,), "numpy": (PRODUCTS,)}
+"""Of a provider, what else it imports.  Kernels are loaded by name, when a tensor may need them."""
 
 REGISTER = "matfun.rules.rule"
 """Holds the register of rules, which the lab walks; everything else it takes from ``matfun`` itself."""
@@ -133,14 +136,25 @@ def test_the_lab_imports_public_names_and_the_lab(path):
 @pytest.mark.parametrize("path", files("backends/matfun_backends"), ids=name_of)
 def test_a_provider_imports_the_verbs_and_its_own_library(path):
     own = {path.stem, *({"cupyx"} if path.stem == "cupy" else set()), "numpy", "scipy", "array_api_compat"}
+    own |= {"torch", "triton"} if path.parent.name == "kernels" else set()
     own |= {"torch"} if path.parent.name == "products" else set()
-    for module, _ in imports(path):
+    for module, now in imports(path):
         if of(module, "matfun"):
             assert belongs(module, PROVIDER), module
         elif of(module, "matfun_backends"):
-            assert belongs(module, (PRODUCTS,)), module
+            rooms = (KERNELS,) if path.parent.name == "kernels" else BUILT_ON.get(path.stem, ())
+            assert now, module
+            assert belongs(module, rooms), module
         else:
             assert module.split(".")[0] in STANDARD | own, module
+
+
+def test_kernels_never_import_the_core_and_tiles_import_nothing():
+    for path in files("backends/matfun_backends/kernels"):
+        assert not any(of(module, "matfun") for module, _ in imports(path)), path
+        allowed = STANDARD if path.stem in ("__init__", "tiles") else STANDARD | {"numpy", "torch", "triton"}
+        outside = {module.split(".")[0] for module, _ in imports(path)} - {"matfun_backends"}
+        assert outside <= allowed, path
 
 
 @pytest.mark.parametrize("path", files("theory"), ids=name_of)

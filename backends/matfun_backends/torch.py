@@ -1,7 +1,13 @@
-"""PyTorch on CPU and CUDA: fused beta C + alpha A B, and dtypes that its devices can multiply."""
+"""PyTorch on CPU and CUDA: fused beta C + alpha A B, and dtypes that its devices can multiply.
+
+On CUDA devices of compute capability 8.0 and higher the symmetric products and the updates are Triton kernels, where
+Triton is installed, the matrices are large enough and no derivative is recorded; ``torch_plain`` does without.
+"""
 
 from __future__ import annotations
 
+from functools import lru_cache
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +25,9 @@ class TorchOps(Ops):
     """Torch tensors; differentiable, and free of host synchronisation except in ``as_host``."""
 
     name = library = "torch"
+    uses_kernels = True
+    """Whether Triton may serve CUDA tensors."""
+
     _supported = (
         torch.float32,
         torch.float64,
@@ -83,7 +92,10 @@ class TorchOps(Ops):
         return torch.eye(rows, columns, dtype=like.dtype, device=like.device)
 
     def from_host(self, values: Any, like: Array, dtype: Any = None) -> Array:
-        return torch.as_tensor(values, dtype=like.dtype if dtype is None else dtype, device=like.device)
+        dtype = like.dtype if dtype is None else dtype
+        if like.device.type == "cuda" and not torch.compiler.is_compiling():
+            return _constants().on_device(values, dtype, like.device)  # a copy from the host waits for the device
+        return torch.as_tensor(values, dtype=dtype, device=like.device)
 
     def add_diagonal(self, X: Array, c: Any) -> Array:
         if torch.compiler.is_compiling():  # functional there, fused by the compiler; in place saves a pass when eager
@@ -112,22 +124,41 @@ class TorchOps(Ops):
         return price, price, price
 
     def gram(self, X: Array) -> Array:
+        found = self._kernel("symmetric", X.mT, X.mT)
+        if found is not None:
+            return found
         A = X.mH
         return blocked.hermitian_product(A, X) if blocked.worthwhile(A) else A @ X
 
     def symm_matmul(self, A: Array, B: Array) -> Array:
+        found = self._kernel("symmetric", A, B)  # B is its own transpose
+        if found is not None:
+            return found
         return blocked.hermitian_product(A, B) if blocked.worthwhile(A, B) else A @ B
 
     def polynomial(
         self, S: Array, coefficients: tuple[Any, ...], square: Array | None = None, *, hermitian: bool = True
     ) -> Array:
         c = coefficients
-        fused = len(c) == 3 and square is None and hermitian and all(isinstance(x, (int, float)) for x in c)
-        if fused and blocked.worthwhile(S):
-            return blocked.hermitian_product(S, S, S, alpha=c[2], beta=c[1])
+        if len(c) == 3 and square is None and hermitian:
+            found = self._kernel("symmetric", S, S, S, alpha=c[2], beta=c[1])
+            if found is not None:
+                return found
+            if all(isinstance(x, (int, float)) for x in c) and blocked.worthwhile(S):
+                return blocked.hermitian_product(S, S, S, alpha=c[2], beta=c[1])
         return super().polynomial(S, c, square, hermitian=hermitian)
 
+    def _kernel(self, name: str, *operands: Array, **factors: Any) -> Array | None:
+        """Answer of a kernel, or None where none serves."""
+        if not self.uses_kernels or torch.compiler.is_compiling() or operands[0].device.type != "cuda":
+            return None
+        kernels = _kernels()
+        return None if kernels is None else getattr(kernels, name)(*operands, **factors)
+
     def add_matmul(self, C: Array, A: Array, B: Array, alpha: Any = 1.0, beta: Any = 1.0) -> Array:
+        found = self._kernel("product", C, A, B, alpha=alpha, beta=beta)
+        if found is not None:
+            return found
         if not (isinstance(alpha, (int, float)) and isinstance(beta, (int, float))):
             return super().add_matmul(C, A, B, alpha, beta)
         if C.ndim == 2:
@@ -185,6 +216,21 @@ class TorchOps(Ops):
 
 EMPIRICAL_PART = 2**20
 """Bytes of a stack to work on at a time: what a core's cache holds, with its Gram matrices."""
+
+
+@lru_cache(maxsize=1)
+def _kernels() -> Any:
+    """What decides on kernels, or None where Triton cannot be imported: it is not installed everywhere."""
+    try:
+        return import_module("matfun_backends.kernels.dispatch")
+    except ImportError:
+        return None
+
+
+@lru_cache(maxsize=1)
+def _constants() -> Any:
+    return import_module("matfun_backends.kernels.constants").Constants()
+
 
 _drawn = SimpleNamespace()
 """Draws for traces; attributes, since a trace does not see what is added to a dictionary that it has read."""

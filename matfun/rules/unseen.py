@@ -1,4 +1,4 @@
-"""Ask a rule what it will do when nobody has seen the residual: its polynomials, as far as they are known in advance."""
+"""Ask a rule what it will do while nobody sees the residual: its updates, as far as they are known in advance."""
 
 from __future__ import annotations
 

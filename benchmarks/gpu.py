@@ -1,0 +1,304 @@
+"""Kernels and whole runs on one CUDA device: first whether they are right, then how long they take.
+
+    python benchmarks/gpu.py                 # everything, into benchmarks/results/gpu.json
+    python benchmarks/gpu.py --only checks   # or rates, products, runs, waiting
+
+Sections follow the risks of docs/gpu.md, in order.  The floor of a run is its counted arithmetic, symmetric products at
+half price, at 788 TFLOP/s, the rate of one H200 for bfloat16 products of random 8192 x 8192 matrices; the rate of the
+device at hand is measured, too.  Inputs are random and fresh (zeros draw less power and run faster), and rotate through
+more memory than the level-2 cache holds.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import typer
+from machine import write
+
+import matfun
+
+RATE = 788e12
+"""Measured on one H200; FLOP/s."""
+
+STEPS = 5
+REPLAYS = 50
+CACHE = 60 * 2**20
+"""Bytes of the level-2 cache of an H200."""
+
+JORDAN = (3.4445, -4.7750, 2.0315)
+"""Coefficients of Muon: K. Jordan et al., https://kellerjordan.github.io/posts/muon (2024)."""
+
+Row = dict[str, Any]
+
+
+class Shape(NamedTuple):
+    """A stack of n x m matrices, n <= m."""
+
+    n: int
+    m: int
+    batch: int
+
+    @property
+    def name(self) -> str:
+        """Stack, rows and columns."""
+        return f"{self.batch} x {self.n} x {self.m}"
+
+    @property
+    def standard(self) -> float:
+        """Counted FLOP of the steps on X: two symmetric products, of n^2 m and n^3, and one of 2 n^2 m."""
+        return self.batch * STEPS * (3 * self.n**2 * self.m + self.n**3)
+
+    @property
+    def gram(self) -> float:
+        """Counted FLOP on the Gram matrix with one restart, (14 + 6 m/n) n^3; for square matrices nothing is gained."""
+        return min(self.standard, self.batch * (14 + 6 * self.m / self.n) * self.n**3)
+
+
+SHAPES = (Shape(4096, 4096, 1), Shape(8192, 8192, 1), Shape(4096, 11008, 1), Shape(2048, 7168, 12))
+
+
+def device_or_exit() -> Any:
+    """Torch, where there is a CUDA device and Triton."""
+    try:
+        import torch
+        import triton  # noqa: F401 - the kernels need it
+    except ImportError as missing:
+        sys.exit(f"benchmarks/gpu.py needs torch and triton: {missing}")
+    if not torch.cuda.is_available():
+        sys.exit("benchmarks/gpu.py needs a CUDA device: torch.cuda.is_available() is False")
+    return torch
+
+
+def draw(torch: Any, *shape: int, dtype: Any = None, seed: int = 0) -> Any:
+    generator = torch.Generator("cuda").manual_seed(seed)
+    X = torch.randn(shape, generator=generator, device="cuda", dtype=torch.float32)
+    return X.to(torch.bfloat16 if dtype is None else dtype)
+
+
+def seconds(torch: Any, call: Callable[[int], Any], repeats: int = REPLAYS) -> Row:
+    """Median and best seconds on the device, and median seconds of the host for one launch, of call(0), call(1), ..."""
+    for i in range(3):
+        call(i)
+    torch.cuda.synchronize()
+    events = [[torch.cuda.Event(enable_timing=True) for _ in range(2)] for _ in range(repeats)]
+    host = []
+    torch.cuda._sleep(20_000_000)  # the device starts late, so that what is timed is not the host
+    for i, (begin, end) in enumerate(events):
+        start = time.perf_counter()
+        begin.record()
+        call(i)
+        end.record()
+        host.append(time.perf_counter() - start)
+    torch.cuda.synchronize()
+    found = [begin.elapsed_time(end) / 1e3 for begin, end in events]
+    return {"median": statistics.median(found), "best": min(found), "host": statistics.median(host)}
+
+
+def rotated(torch: Any, *shape: int, dtype: Any = None) -> list[Any]:
+    """As many fresh inputs as exceed the cache."""
+    first = draw(torch, *shape, dtype=dtype)
+    count = 2 + int(CACHE // (first.numel() * first.element_size()))
+    return [first, *(draw(torch, *shape, dtype=dtype, seed=i) for i in range(1, count))]
+
+
+# ---- 1: are the kernels right? -------------------------------------------------------------------
+
+
+def checks(torch: Any) -> Iterator[Row]:
+    """Every kernel that may serve here against products in float64, into poisoned memory, twice for races."""
+    from matfun_backends.kernels import check, tiles
+
+    hopper = torch.cuda.get_device_capability() >= (9, 0)
+    for dtype in (torch.bfloat16, torch.float16, torch.float32):
+        small, *others = (
+            (tiles.SMALL_32, tiles.SQUARE_32)
+            if dtype == torch.float32
+            else (tiles.SMALL, tiles.SQUARE, tiles.WIDE, tiles.PAIR)
+        )
+        served = [(small, False), *(((tile, True) for tile in (small, *others)) if hopper else ())]
+        for (tile, descriptors), kernel in itertools.product(served, ("symmetric", "product")):
+            for columns, on_device, has_c in itertools.product(
+                ((False, False), (True, True)), (True, False), (True, False)
+            ):
+                if kernel == "product" and not has_c:
+                    continue
+                case = check.Case(kernel, torch.device("cuda", 0), dtype, tile, descriptors, on_device, columns, has_c)
+                verdicts = []
+                with warnings.catch_warnings(record=True) as said:
+                    warnings.simplefilter("always")
+                    for _ in range(2):
+                        check.forget()
+                        verdicts.append(check.trusted(case))
+                yield {
+                    "section": "checks", "kernel": kernel, "dtype": str(dtype), "tile": tile.name,
+                    "descriptors": descriptors, "columns": columns, "on_device": on_device, "has_c": has_c,
+                    "right": all(verdicts), "said": sorted({str(w.message) for w in said}),
+                }  # fmt: skip
+
+
+# ---- 2: what the device does ---------------------------------------------------------------------
+
+
+def rates(torch: Any) -> Iterator[Row]:
+    """Full products of every type, and copies: what everything else is a share of."""
+    for name, n in itertools.product(("bfloat16", "float16", "float32", "float64"), (4096, 8192)):
+        inputs = rotated(torch, n, n, dtype=getattr(torch, name))
+        time_ = seconds(torch, lambda i, X=inputs: X[i % len(X)] @ X[(i + 1) % len(X)], 20)
+        yield {"section": "rates", "product": name, "n": n, **time_, "flop_per_s": 2 * n**3 / time_["median"]}
+    inputs = rotated(torch, 8192, 8192)
+    time_ = seconds(torch, lambda i: inputs[i % len(inputs)].clone())
+    yield {"section": "rates", "copy": inputs[0].nbytes, **time_, "bytes_per_s": 2 * inputs[0].nbytes / time_["median"]}
+
+
+# ---- 3: single products --------------------------------------------------------------------------
+
+
+def products(torch: Any) -> Iterator[Row]:
+    """Symmetric products by tile, and the fused update, against cuBLAS; the copy that addmm makes is in its time."""
+    from matfun_backends.kernels import launch, tiles
+
+    count = torch.cuda.get_device_properties(0).multi_processor_count
+    hopper = torch.cuda.get_device_capability() >= (9, 0)
+    how = {"multiprocessors": count, "descriptors": hopper}
+    for n, batch in itertools.product((1024, 2048, 4096, 8192), (1, 12)):
+        if n == 8192 and batch > 1:
+            continue
+        X, alpha = rotated(torch, batch, n, n), torch.ones(batch, device="cuda")
+        calls: dict[str, Callable[[int], Any]] = {
+            "cublas": lambda i, X=X: X[i % len(X)] @ X[i % len(X)].mT,
+            "baddbmm": lambda i, X=X: torch.baddbmm(*(X[(i + j) % len(X)] for j in range(3)), beta=0.5),
+        }
+        if batch == 1:
+            calls["addmm"] = lambda i, X=X: torch.addmm(*(X[(i + j) % len(X)][0] for j in range(3)), beta=0.5)
+        for tile in (*tiles.TILES, tiles.PAIR):
+            calls[f"symmetric {tile.name}"] = partial(
+                lambda i, X, **how: launch.symmetric(X[i % len(X)], X[i % len(X)], **how), X=X, tile=tile, **how
+            )
+            calls[f"product {tile.name}"] = partial(
+                lambda i, X, alpha, **how: launch.product(*(X[(i + j) % len(X)] for j in range(3)), 1.0, alpha, **how),
+                X=X, alpha=alpha, tile=tile, **how,
+            )  # fmt: skip
+        chosen = tiles.symmetric_tile(n, batch, count).name
+        for name, call in calls.items():
+            yield {
+                "section": "products", "n": n, "batch": batch, "call": name, "chosen": chosen in name,
+                "pays": tiles.symmetric_pays(n, batch, count), **seconds(torch, call),
+            }  # fmt: skip
+
+
+# ---- 4: whole runs -------------------------------------------------------------------------------
+
+
+def newton_schulz(X: Any) -> Any:
+    """Five steps in plain torch, for torch.compile."""
+    a, b, c = JORDAN
+    Y = X / (X.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for _ in range(STEPS):
+        G = Y @ Y.mT
+        Y = a * Y + (b * G + c * (G @ G)) @ Y
+    return Y
+
+
+def contenders(torch: Any, shape: Shape) -> Iterator[tuple[str, Callable[[Any], Any]]]:
+    """Names and functions of one matrix or stack, ours first; peers where they can be imported."""
+    from matfun_backends.kernels.graphs import Captured
+
+    for method in ("polar-express", "window", "prism"):
+        ours = partial(matfun.orthogonalize, method=method, steps=STEPS, rng=0)
+        yield f"matfun {method}", ours
+        yield f"matfun {method}, captured", Captured(ours)
+    plain = partial(matfun.orthogonalize, steps=STEPS, backend="torch_plain")
+    yield "matfun polar-express, plain", plain
+    yield "matfun polar-express, plain, captured", Captured(plain)
+    yield "torch.compile", torch.compile(newton_schulz)
+    try:
+        from torch.optim._muon import _zeropower_via_newtonschulz as muon
+    except ImportError:
+        pass
+    else:
+        if shape.batch == 1:  # it takes one matrix, and scales its argument in place where that is bfloat16 already
+            yield "torch.optim.Muon", lambda X: muon(X.clone(), JORDAN, STEPS, 1e-7)
+    try:
+        from gram_newton_schulz import POLAR_EXPRESS_COEFFICIENTS, GramNewtonSchulz
+    except ImportError:
+        pass
+    else:
+        peer = GramNewtonSchulz(ns_coefficients=POLAR_EXPRESS_COEFFICIENTS, gram_newton_schulz_reset_iterations=[2])
+        yield "gram-newton-schulz", peer
+        yield "gram-newton-schulz, __call__", peer.__call__  # compiled on the instance: obj(X) bypasses that
+
+
+def runs(torch: Any) -> Iterator[Row]:
+    """Time, share of the floor, and how orthonormal the answer is."""
+    for shape in SHAPES:
+        X = rotated(torch, *((shape.batch,) if shape.batch > 1 else ()), shape.n, shape.m)
+        for name, function in contenders(torch, shape):
+            row: Row = {"section": "runs", "shape": shape.name, "call": name}
+            try:
+                row |= seconds(torch, lambda i, X=X, f=function: f(X[i % len(X)]))
+                Y = function(X[0]).float()
+                E = Y @ Y.mT - torch.eye(shape.n, device="cuda")
+                error = float(E.norm(dim=(-2, -1)).max()) / shape.n**0.5
+                row["orthogonality"] = error if math.isfinite(error) else str(error)
+                row |= {"of_standard_floor": shape.standard / RATE / row["median"]}
+                row |= {"of_gram_floor": shape.gram / RATE / row["median"]}
+            except Exception as raised:  # one contender that fails does not stop the others
+                row["failed"] = f"{type(raised).__name__}: {raised}"
+            yield row
+
+
+# ---- 5: does anything wait for the device? -------------------------------------------------------
+
+
+def waiting(torch: Any) -> Iterator[Row]:
+    """Second calls under torch's own watch, which raises where the host waits."""
+    X = draw(torch, 4096, 4096)
+    for method in ("polar-express", "prism", "window"):
+        row: Row = {"section": "waiting", "method": method}
+        call = partial(matfun.orthogonalize, X, method, steps=2, rng=0)
+        try:
+            call()  # checks of kernels and first copies of constants do wait
+            torch.cuda.synchronize()
+            torch.cuda.set_sync_debug_mode("error")
+            call()
+            row["waits"] = False
+        except Exception as error:
+            row["waits"] = f"{type(error).__name__}: {error}"
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        yield row
+
+
+SECTIONS = {"checks": checks, "rates": rates, "products": products, "runs": runs, "waiting": waiting}
+
+
+def main(only: list[str] = typer.Option(list(SECTIONS), help="Sections to run.")) -> None:  # noqa: B008 - typer's way
+    """Run the sections and write what they found; a wrong kernel ends the run before anything is timed."""
+    torch = device_or_exit()
+    properties = torch.cuda.get_device_properties(0)
+    rows: list[Row] = [
+        {
+            "section": "device", "name": properties.name, "multiprocessors": properties.multi_processor_count,
+            "capability": torch.cuda.get_device_capability(0), "cuda": torch.version.cuda,
+        }
+    ]  # fmt: skip
+    for section in (name for name in SECTIONS if name in only):
+        for row in SECTIONS[section](torch):
+            rows.append(row)
+            typer.echo("  ".join(f"{key}: {value}" for key, value in row.items()))
+        write("gpu", rows)
+        if any(row.get("right") is False for row in rows):
+            sys.exit("a kernel is wrong on this device: nothing was timed")
+
+
+if __name__ == "__main__":
+    typer.run(main)
