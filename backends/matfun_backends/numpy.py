@@ -165,6 +165,25 @@ class NumpyOps(Ops):
     def dot(self, X: Array, Y: Array) -> Array:
         return np.vecdot(_flat(X), _flat(Y)).real
 
+    def svd(self, X: Array) -> tuple[Array, Array, Array]:
+        if X.ndim > 2 or not np.isfinite(self.plain_norm_fro(X)):
+            return super().svd(X)
+        from scipy.linalg import svd  # single precision stays single, where NumPy's is in double
+
+        U, s, Vh = svd(X, full_matrices=False, check_finite=False)
+        return U, s, Vh
+
+    def cholesky(self, S: Array) -> Array:
+        if S.ndim > 2 or S.size == 0:
+            return super().cholesky(S)
+        from scipy.linalg import lapack  # as for the SVD
+
+        # LAPACK reads columns: the upper factor of S^T = conj(S), stored by columns, is the lower one, stored by rows
+        (factorise,) = lapack.get_lapack_funcs(("potrf",), (S,))
+        U, info = factorise(S.T, lower=0, clean=1)
+        L: Array = U.T
+        return L if info == 0 else np.full_like(L, np.nan)
+
     def pivoted_q(self, B: Array) -> Array:
         from scipy.linalg import qr
 

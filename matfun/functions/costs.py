@@ -8,6 +8,7 @@ of the same kind do.  Tall matrices: a verb on m x n costs m/n times what it doe
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from importlib.resources import files
 from itertools import pairwise, repeat
 from math import exp, log
@@ -21,8 +22,6 @@ EMPIRICAL_ACCURATE_STEP = 1.5e-4
 """Seconds of a step of an accuracy-driven run beyond what "step" measures: the norm that is looked at on the host, and
 the watch over it (128 x 32 and smaller on NumPy: 0.2 to 0.3 ms a step in all)."""
 
-_table: dict[str, Any] = {}
-
 
 def seconds(ops: Ops, A: Array, verb: str, n: int) -> float:
     """Seconds that a verb takes on an n x n matrix of the library and dtype of A.
@@ -35,12 +34,20 @@ def seconds(ops: Ops, A: Array, verb: str, n: int) -> float:
         "step" is what a step of a polynomial rule takes beyond its products.
     n : int
     """
-    if not _table:
-        _table.update(json.loads(files("matfun.functions").joinpath("costs.json").read_text())["seconds"])
-    library = _table.get(ops.library or "", _table["numpy"])
-    single = str(A.dtype).endswith(("float32", "complex64"))
-    points = sorted((int(size), t) for size, t in library["float32" if single else "float64"][verb].items())
-    return _interpolated(points, n)
+    return _seconds(ops.library or "", str(A.dtype).endswith(("float32", "complex64")), verb, n)
+
+
+@lru_cache(maxsize=2**12)
+def _seconds(library: str, single: bool, verb: str, n: int) -> float:
+    table = _table()
+    points = table.get(library, table["numpy"])["float32" if single else "float64"][verb]
+    return _interpolated(sorted((int(size), t) for size, t in points.items()), n)
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(files("matfun.functions").joinpath("costs.json").read_text())["seconds"]
+    return found
 
 
 def _interpolated(points: list[tuple[int, float]], n: int) -> float:
@@ -54,6 +61,7 @@ def _interpolated(points: list[tuple[int, float]], n: int) -> float:
     return float(t * (n / size) ** 3)
 
 
+@lru_cache(maxsize=2**10)
 def polar_express_steps(lower: float, residual: float) -> int:
     """Steps of accuracy-driven Polar Express from a lower bound to a residual."""
     stages = compose(lower, 1.0, repeat(5, 64), ACCURATE_CUSHION)
@@ -94,9 +102,9 @@ def reduction(ops: Ops, A: Array) -> float:
 
 
 def bound(ops: Ops, A: Array) -> float:
-    """Seconds of the estimate of the smallest singular value: a Gram matrix and one solve, a third of an inverse."""
+    """Seconds of the estimate of the smallest singular value: a Gram matrix and its Cholesky factor."""
     m, n = max(A.shape[-2:]), min(A.shape[-2:])
-    return float(m / n * seconds(ops, A, "gram", n) + seconds(ops, A, "inverse", n) / 3)
+    return float(m / n * seconds(ops, A, "gram", n) + seconds(ops, A, "cholesky", n))
 
 
 def general_by_newton(ops: Ops, A: Array, steps: int, products: int) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from matfun.drive import End, Goal, Outcome, run_steps, run_to_goal
+from matfun.drive import FLOOR_OVER_ROUNDING, End, Goal, Outcome, run_steps, run_to_goal
 from matfun.functions.inputs import Input
 from matfun.functions.tall import PRODUCTS, SMALLEST_ASPECT, TallFactors, reduce_tall
 from matfun.ops import Array, Ops
@@ -16,7 +16,8 @@ from matfun.polynomials.update import Scalar, Update
 from matfun.problems.polar import PolarProblem, PolarState
 from matfun.problems.problem import Work
 from matfun.result import History, Info, PolarResult, Status
-from matfun.rules.rule import Rule
+from matfun.rules.rule import ResidualView, Rule
+from matfun.rules.unseen import UNSEEN
 from matfun.scaling import Scaled, scale_to_unit
 
 
@@ -56,6 +57,8 @@ class Start:
         The orthonormal factor, where that comes from Householder's method.
     rotation : array, shape (n, n), or None
         A random orthogonal matrix that the state was multiplied with from the right.
+    hermitian : array, shape (..., n, n), or None
+        H of the tall matrix, where a factorisation has given it.
     """
 
     problem: PolarProblem
@@ -65,6 +68,7 @@ class Start:
     factors: TallFactors | None = None
     basis: Array | None = None
     rotation: Array | None = None
+    hermitian: Array | None = None
 
     def hand_over(self) -> PolarState:
         """Return the state, and keep nothing of it: its Gram matrices are memory."""
@@ -87,8 +91,10 @@ class Start:
 
     def polar_factors(self, state: PolarState, side: str) -> tuple[Array, Array]:
         """U and H of ``scaled.A`` from the last state; H by products of the small side where that is all it takes."""
-        U = self.orient(state)
-        if self.factors is not None and self.wide == (side == "left"):
+        U, small = self.orient(state), self.wide == (side == "left")
+        if self.hermitian is not None and small:
+            return U, self.hermitian
+        if self.factors is not None and small:
             return U, hermitian_factor(self.problem.ops, self.factors.R, self._square(state), "right")
         return U, hermitian_factor(self.problem.ops, self.scaled.A, U, side)
 
@@ -176,6 +182,8 @@ def iterate_and_complete(begin: Start, rule: Rule, goal: Goal) -> tuple[Outcome,
     completed : numpy array of bool, shape of the stack
     """
     problem = begin.problem
+    if getattr(rule, "exact", False):
+        return _factorise(begin, rule, goal)
     first = run_to_goal(problem, rule, begin.hand_over(), goal=goal)
     where = np.asarray(first.ends == End.NULL_SPACE)
     if not where.any():
@@ -193,6 +201,24 @@ def iterate_and_complete(begin: Start, rule: Rule, goal: Goal) -> tuple[Outcome,
         history,
     )
     return outcome, where
+
+
+def _factorise(begin: Start, rule: Rule, goal: Goal) -> tuple[Outcome, np.ndarray[Any, Any]]:
+    """One step that needs no residual, and after which there is nothing to improve: its errors the certificate sees."""
+    problem, ops = begin.problem, begin.problem.ops
+    h = rule.next(ResidualView(problem.p, 0, True, goal.lower, goal.eps, UNSEEN))
+    U, s, Vh = ops.svd(problem.settle(begin.hand_over()).X)
+    state = PolarState(ops.matmul(U, Vh))
+    problem.work.products += 1
+    # H = V S V^H, whose product BLAS knows to be Hermitian
+    root = ops.xp.astype((s * ops.xp.expand_dims(begin.scaled.norm, axis=-1)) ** 0.5, Vh.dtype)
+    begin.hermitian = ops.gram(ops.xp.expand_dims(root, axis=-1) * Vh)
+    finite = ops.as_host(ops.all_finite(state.X))
+    ends = np.full(np.shape(finite), End.GOAL, dtype=object)
+    ends[~np.asarray(finite)] = End.NOT_FINITE
+    residual = np.where(finite, goal.floor / FLOOR_OVER_ROUNDING, np.nan)
+    steps = np.ones(ends.shape, dtype=int)
+    return Outcome(state, ends, steps, residual, History((), (h,))), np.zeros(ends.shape, dtype=bool)
 
 
 def fixed_steps(given: Input, rule: Rule, steps: int, problem: PolarProblem) -> tuple[Start, Array, tuple[Update, ...]]:

@@ -89,8 +89,8 @@ class PolarProblem(MatrixProblem):
             return PolarResidual(self, state.X, self.ops.gram(state.X))
         return PolarResidual(self, state.X, state.gram, state.gram_squared, state.divisor)
 
-    def update(self, state: PolarState, residual: PolarResidual, h: Update) -> PolarState:
-        """X h(R)."""
+    def update(self, state: PolarState, residual: PolarResidual | None, h: Update) -> PolarState:
+        """X h(R); a factorisation needs no residual."""
         ops = self.ops
         if isinstance(h, ExactRoot):
             self.work.products += 1
@@ -98,6 +98,7 @@ class PolarProblem(MatrixProblem):
                 return PolarState(eigen_function(ops, self.settle(state).X, ops.xp.sign)[0])
             U, _, Vh = ops.svd(self.settle(state).X)
             return PolarState(ops.matmul(U, Vh))
+        assert residual is not None
         if isinstance(h, PartialFractions):
             return PolarState(self._rational(self.settle(state).X, residual, h))
         X, h, S, square = residual.operands(h)

@@ -32,12 +32,13 @@ class PolarGramProblem(PolarProblem):
         super().__init__(ops, rng)
         self._ends = (*restarts, steps)
 
-    def update(self, state: PolarState, residual: PolarResidual, h: Any) -> PolarState:
+    def update(self, state: PolarState, residual: PolarResidual | None, h: Any) -> PolarState:
         """Q h(R) and h(R) G h(R), or X Q h(R) at the end of a block."""
         ops, step = self.ops, state.step + 1
         if state.factor is None and step in self._ends:
             return PolarState(super().update(state, residual, h).X, step=step)
         assert isinstance(h, Polynomial)
+        assert residual is not None
         X, h, S, square = residual.operands(h)
         gram = S if h.basis == "gram" else residual.one_minus
         P = ops.polynomial_matrix(S, h, square)

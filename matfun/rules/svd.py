@@ -20,7 +20,8 @@ class Svd:
 
     Notes
     -----
-    One SVD (some 20 n^3 flops for n x n), then 2 products for every polishing step.  Singular values that are zero
+    One SVD (some 20 n^3 flops for n x n) and the product U V^H; in a fixed number of steps, 2 products for every
+    further one, which polishes.  Singular values that are zero
     get the completion that the SVD routine chose.  The backward error is the library's: LAPACK's reached twice
     (12 + sqrt k) eps on the gallery, where Newton-Schulz, PRISM and Polar Express stay below it
     (benchmarks/results/stability.json).
@@ -36,6 +37,8 @@ class Svd:
     >>> bool(abs(H - np.diag([1, 2])).max() < 1e-15)
     True
     """
+
+    exact = True
 
     def next(self, view: ResidualView) -> Update:
         """Return the exact function first, the cubic Newton-Schulz polish after."""
