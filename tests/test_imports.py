@@ -31,8 +31,8 @@ CORE = {
     "matfun/scaling.py": ("matfun.ops", "matfun.problems", "matfun.polynomials"),
     "matfun/drive.py": ("matfun.problems", "matfun.rules", "matfun.ops", "matfun.result", "matfun.polynomials"),
     "matfun/traced.py": (
-        *("matfun.drive", "matfun.problems", "matfun.rules.rule", "matfun.ops", "matfun.polynomials"),
-        "matfun.sketching.no_draws",
+        *("matfun.drive", "matfun.problems", "matfun.rules.rule", "matfun.rules.unseen", "matfun.ops"),
+        *("matfun.polynomials", "matfun.sketching.no_draws"),
     ),
 }
 """What each room may import of the package itself."""

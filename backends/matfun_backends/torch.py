@@ -17,6 +17,7 @@ import torch
 from matfun.host import host_constant
 from matfun.ops import API_VERSION as API_VERSION
 from matfun.ops import Array, Ops, half_size
+from matfun.polynomials.update import Polynomial
 from matfun.sketching.samples import Sparse
 from matfun_backends.products import blocked
 
@@ -148,6 +149,14 @@ class TorchOps(Ops):
                 return blocked.hermitian_product(S, S, S, alpha=c[2], beta=c[1])
         return super().polynomial(S, c, square, hermitian=hermitian)
 
+    def polynomial_step(self, X: Array, S: Array, h: Polynomial, square: Array | None = None) -> Array:
+        on_device = not all(isinstance(c, (int, float)) for c in h.coefficients)
+        if on_device and h.basis == "gram" and h.degree > 0 and X.device.type == "cpu":
+            # addmm takes no coefficient from the device: the constant goes onto the diagonal, which saves two passes
+            # over X.  Not in the residual basis, whose small elements it would drown.
+            return X @ self.polynomial_matrix(S, h, square)
+        return super().polynomial_step(X, S, h, square)
+
     def _kernel(self, name: str, *operands: Array, **factors: Any) -> Array | None:
         """Answer of a kernel, or None where none serves."""
         if not self.uses_kernels or torch.compiler.is_compiling() or operands[0].device.type != "cuda":
@@ -160,7 +169,11 @@ class TorchOps(Ops):
         if found is not None:
             return found
         if not (isinstance(alpha, (int, float)) and isinstance(beta, (int, float))):
-            return super().add_matmul(C, A, B, alpha, beta)
+            product = A @ B if isinstance(alpha, (int, float)) and alpha == 1 else self.scale(A @ B, alpha)
+            beta = beta if isinstance(beta, (int, float)) else beta.to(C.dtype)[..., None, None]
+            if isinstance(beta, (int, float)):
+                return torch.add(product, C, alpha=beta)
+            return torch.addcmul(product, C, beta.expand(*C.shape[:-2], 1, 1))
         if C.ndim == 2:
             return torch.addmm(C, A, B, beta=beta, alpha=alpha)
         shape = C.shape

@@ -8,7 +8,7 @@ back in every call.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import is_dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,60 +28,69 @@ Finish = Callable[[Input, Start, Array, tuple[Update, ...]], tuple[Array, ...]]
 """What becomes of U: (given, start, U, updates) to results in the dtype of the caller."""
 
 
-def run_fixed(
-    given: Input, method: tuple[str, Rule], steps: int, rng: Any, finish: Finish, *, form: Form, with_info: bool
-) -> tuple[tuple[Array, ...], Info | None]:
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for, apart from the matrix and the random numbers; hashable where the rule is.
+
+    Attributes
+    ----------
+    name : str
+    rule : Rule
+    steps : int
+    finish : callable
+        A function of a module, so that it can be told from others.
+    form : {"auto", "standard", "gram"}
+    scaled_too : bool
+        Whether ``finish`` needs the scaled copy of the matrix, which otherwise would be memory.
+    with_info : bool
+        Whether the info is wanted.
+    """
+
+    name: str
+    rule: Rule
+    steps: int
+    finish: Finish
+    form: Form
+    scaled_too: bool
+    with_info: bool
+
+
+def run_fixed(given: Input, asked: Asked, rng: Any) -> tuple[tuple[Array, ...], Info | None]:
     """Scale, apply exactly so many steps, and finish; waits for no device.
 
     Parameters
     ----------
     given : Input
-    method : tuple
-        Name and rule.
-    steps : int
+    asked : Asked
     rng : numpy.random.Generator, seed or None
-    finish : callable
-        A function of a module, so that it can be told from others.
-    form : {"auto", "standard", "gram"}
-    with_info : bool
-        Whether the info is wanted.
     """
-    ops = given.ops
-    if ops.compiles and _can_be_replayed(method[1]):
+    ops, drawing = given.ops, (asked.rule, asked.steps)
+    if ops.compiles and _can_be_replayed(asked.rule):
         seeded = isinstance(rng, (int, np.integer))
-        if seeded or (method[1], steps) not in _drawing:
-            static = (ops, given.dtype, method, steps, int(rng) if seeded else NO_DRAWS, finish, form, with_info)
+        if seeded or drawing not in _drawing:
+            static = (ops, given.dtype, asked, int(rng) if seeded else NO_DRAWS)
             try:
                 found: tuple[tuple[Array, ...], Info | None] = ops.compiled(_run, static, given.A)
                 return found
             except DrawnError:
-                _drawing.add((method[1], steps))
-    return _run(ops, given.dtype, method, steps, rng, finish, form, with_info, given.A)
+                _drawing.add(drawing)
+    return _run(ops, given.dtype, asked, rng, given.A)
 
 
-def _run(
-    ops: Ops,
-    dtype: Any,
-    method: tuple[str, Rule],
-    steps: int,
-    rng: Any,
-    finish: Finish,
-    form: Form,
-    with_info: bool,
-    A: Array,
-) -> tuple[tuple[Array, ...], Info | None]:
-    name, rule = method
+def _run(ops: Ops, dtype: Any, asked: Asked, rng: Any, A: Array) -> tuple[tuple[Array, ...], Info | None]:
     given = Input(ops, A, dtype, ops.is_traced(A))
-    problem = polar_problem(given, rule, steps, rng, form)
+    problem = polar_problem(given, asked.rule, asked.steps, rng, asked.form)
 
     def run(A: Array) -> Part:
         problem.work = Work()  # the price of one matrix, whatever the parts
         some = replace(given, A=A)
-        begin, U, updates = fixed_steps(some, rule, steps, problem)
-        return Part(finish(some, begin, U, updates), begin.scaled.divisor(ops) if with_info else None, updates)
+        begin, U, updates = fixed_steps(some, asked.rule, asked.steps, problem, scaled_too=asked.scaled_too)
+        divisor = begin.scaled.divisor(ops) if asked.with_info else None
+        return Part(asked.finish(some, begin, U, updates), divisor, updates)
 
     whole = in_parts(run, ops, A)
-    return whole.results, fixed_info(ops, problem.work, whole.divisor, name, whole.updates) if with_info else None
+    info = fixed_info(ops, problem.work, whole.divisor, asked.name, whole.updates) if asked.with_info else None
+    return whole.results, info
 
 
 _drawing: set[tuple[Rule, int]] = set()

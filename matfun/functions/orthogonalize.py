@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from matfun.functions.choose import choose_polar
-from matfun.functions.fixed import run_fixed
+from matfun.functions.fixed import Asked, run_fixed
 from matfun.functions.form import Form
 from matfun.functions.inputs import Input, check_choice, check_count, check_matrix, check_rng
 from matfun.functions.unitary import Start
@@ -91,12 +91,15 @@ def orthogonalize(
         X = ops.scale(given.A, 1.0)
         info = Info(Status.UNCHECKED, name, ops.name, 0, 0, 0)
         return (given.restore(X), info) if full_output else given.restore(X)
-    (X,), known = run_fixed(given, (name, rule), steps, rng, _finish, form=form, with_info=full_output)
+    (X,), known = run_fixed(
+        given, Asked(name, rule, steps, _finish, form, scaled_too=False, with_info=full_output), rng
+    )
     return (X, known) if full_output else X
 
 
-def _finish(given: Input, begin: Start, X: Array, updates: tuple[Update, ...]) -> tuple[Array]:
+def _finish(given: Input, _: Start, X: Array, updates: tuple[Update, ...]) -> tuple[Array]:
     """Give zero for zero."""
+    ops = given.ops
     if not all(isinstance(h, Polynomial) for h in updates):  # an SVD completes even the zero matrix, Newton inverts it
-        X = given.ops.select(begin.zero(), given.ops.xp.zeros_like(X), X)
+        X = ops.select(ops.max_abs(given.A) == 0, ops.xp.zeros_like(X), X)
     return (given.restore(X),)

@@ -10,7 +10,7 @@ from matfun.functions.accurate import AccurateRun
 from matfun.functions.certificate import Kind, plain
 from matfun.functions.choose import choose_polar
 from matfun.functions.failure import OnFailure, failed_members, raise_or_warn, take_over
-from matfun.functions.fixed import run_fixed
+from matfun.functions.fixed import Asked, run_fixed
 from matfun.functions.inputs import (
     Input,
     check_accuracy,
@@ -131,7 +131,7 @@ def polar(
         return _empty(given, side, name)
     if steps is not None:
         finish = _finish_right if side == "right" else _finish_left
-        (U, H), info = run_fixed(given, (name, rule), steps, rng, finish, form="auto", with_info=True)
+        (U, H), info = run_fixed(given, Asked(name, rule, steps, finish, "auto", scaled_too=True, with_info=True), rng)
         assert info is not None
         return PolarResult.of(U, H, info)
     if given.traced and given.ops.has_traced_loop:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any
 
@@ -211,8 +211,8 @@ def _factorise(begin: Start, rule: Rule, goal: Goal) -> tuple[Outcome, np.ndarra
     state = PolarState(ops.matmul(U, Vh))
     problem.work.products += 1
     # H = V S V^H, whose product BLAS knows to be Hermitian
-    root = ops.xp.astype((s * ops.xp.expand_dims(begin.scaled.norm, axis=-1)) ** 0.5, Vh.dtype)
-    begin.hermitian = ops.gram(ops.xp.expand_dims(root, axis=-1) * Vh)
+    root = ops.xp.astype(s**0.5, Vh.dtype) if ops.is_16bit(Vh.dtype) else s**0.5
+    begin.hermitian = ops.scale(ops.hermitian_part(ops.gram(root[..., None] * Vh)), begin.scaled.norm)
     finite = ops.as_host(ops.all_finite(state.X))
     ends = np.full(np.shape(finite), End.GOAL, dtype=object)
     ends[~np.asarray(finite)] = End.NOT_FINITE
@@ -221,7 +221,9 @@ def _factorise(begin: Start, rule: Rule, goal: Goal) -> tuple[Outcome, np.ndarra
     return Outcome(state, ends, steps, residual, History((), (h,))), np.zeros(ends.shape, dtype=bool)
 
 
-def fixed_steps(given: Input, rule: Rule, steps: int, problem: PolarProblem) -> tuple[Start, Array, tuple[Update, ...]]:
+def fixed_steps(
+    given: Input, rule: Rule, steps: int, problem: PolarProblem, *, scaled_too: bool
+) -> tuple[Start, Array, tuple[Update, ...]]:
     """Scale and apply exactly so many steps; waits for no device.
 
     Parameters
@@ -230,6 +232,8 @@ def fixed_steps(given: Input, rule: Rule, steps: int, problem: PolarProblem) -> 
     rule : Rule
     steps : int
     problem : PolarProblem
+    scaled_too : bool
+        Whether the scaled copy of A is kept while the steps run.
 
     Returns
     -------
@@ -239,6 +243,8 @@ def fixed_steps(given: Input, rule: Rule, steps: int, problem: PolarProblem) -> 
     """
     begin = start(given, rule, problem, reduce=False)
     eps = given.ops.eps(given.A.dtype)
+    if not scaled_too:
+        begin.scaled = replace(begin.scaled, A=None)
     state, updates = run_steps(begin.problem, rule, begin.hand_over(), steps=steps, eps=eps)
     return begin, begin.orient(state), updates
 

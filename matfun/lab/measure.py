@@ -186,7 +186,7 @@ class Subject:
         if self.A.ndim != 2 or info.status is matfun.Status.COMPLETED:
             return (), ()
         residuals = [float(rho) for rho in info.history.residuals]
-        checked = request.steps is None
+        checked = bool(residuals)  # a factorisation measures none, as a fixed number of steps does not
         steps = len(residuals) - 1 if checked else info.steps
         start = self.members[0].sigmas / float(to_host(info.scale))
         method = info.method if isinstance(request.method, str) else request.method

@@ -17,6 +17,8 @@ class _Unseen:
     """A residual of which nothing is known."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("__"):  # Python's own questions
+            raise AttributeError(name)
         raise LookedError(name)
 
 
