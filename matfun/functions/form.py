@@ -51,7 +51,7 @@ def polar_problem(given: Input, rule: Rule, steps: int, rng: Any, form: Form) ->
     ):
         return PolarProblem(given.ops, rng)
     ops, eps = given.ops, given.ops.eps(given.A.dtype)
-    updates = _known_in_advance(rule, steps, eps)
+    updates = known_in_advance(rule, steps, eps)
     # with a huge aspect the price decides nothing: what is left is whether the form is safe
     aspect = large / small if form == "auto" else float("inf")
     restarts = plan_restarts(updates, eps / 2, aspect, *ops.symmetric_prices(given.A)) if updates is not None else None
@@ -65,8 +65,20 @@ def polar_problem(given: Input, rule: Rule, steps: int, rng: Any, form: Form) ->
     return PolarProblem(ops, rng)
 
 
-def _known_in_advance(rule: Rule, steps: int, eps: float) -> tuple[tuple[Basis, tuple[float, ...]], ...] | None:
-    """Polynomials of the steps; those that are fitted on the device by the steepest that they can be."""
+def known_in_advance(rule: Rule, steps: int, eps: float) -> tuple[tuple[Basis, tuple[float, ...]], ...] | None:
+    """Polynomials of the steps; those that are fitted on the device by the steepest that they can be.
+
+    Parameters
+    ----------
+    rule : Rule
+    steps : int
+    eps : float
+
+    Returns
+    -------
+    tuple of (basis, coefficients), or None
+        None for rules that look at the residual and do not say how steep they can be, and for rational ones.
+    """
     ask = getattr(rule, "steepest", rule.next)
     found = []
     for k in range(steps):

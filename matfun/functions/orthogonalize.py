@@ -9,6 +9,7 @@ from matfun.functions.choose import choose_polar
 from matfun.functions.form import Form, polar_problem
 from matfun.functions.inputs import check_choice, check_count, check_matrix, check_rng
 from matfun.functions.parts import Part, in_parts
+from matfun.functions.steps_spread import orthogonalize_spread
 from matfun.functions.unitary import fixed_info, fixed_steps
 from matfun.ops import Ops
 from matfun.polynomials.update import Polynomial
@@ -86,7 +87,16 @@ def orthogonalize(
     check_count("steps", steps, least=0)
     check_choice("form", form, ("auto", "standard", "gram"))
     check_rng(rng)
-    given = check_matrix(A, backend)
+    given = check_matrix(A, backend, spread=True)
+    spread = given.ops.spread(given.A)
+    if spread is not None:
+
+        def in_one_place(A: Any, rng: Any) -> tuple[Any, Info]:
+            found: tuple[Any, Info] = orthogonalize(A, method, steps, form=form, rng=rng, full_output=True)
+            return found
+
+        X, info = orthogonalize_spread(given, spread, in_one_place, method, steps, form, rng)
+        return (X, info) if full_output else X
     name, rule = rule_for(choose_polar(given, method, None, steps), "polar")
     ops = given.ops
     if given.A.shape[-1] == 0 or given.A.shape[-2] == 0 or 0 in given.A.shape[:-2]:

@@ -20,6 +20,7 @@ from matfun.functions.inputs import (
     check_rng,
     finite_members,
 )
+from matfun.functions.polar_spread import Asked, polar_spread
 from matfun.functions.unitary import fixed_info, fixed_steps, hermitian_factor, pair
 from matfun.ops import Ops
 from matfun.result import Certificate, Info, PolarResult, Status
@@ -117,7 +118,16 @@ def polar(
     check_accuracy(tol, steps)
     check_count("max_steps", max_steps, least=1)
     check_rng(rng)
-    given = check_matrix(A, backend)
+    given = check_matrix(A, backend, spread=True)
+    spread = given.ops.spread(given.A)
+    if spread is not None:
+        options: Any = {"tol": tol, "steps": steps, "check_finite": check_finite, "certificate": certificate}
+
+        def in_one_place(A: Any, side: str, rng: Any, on_failure: OnFailure) -> PolarResult:
+            return polar(A, side, method, rng=rng, on_failure=on_failure, max_steps=max_steps, **options)
+
+        asked = Asked(side, method, rng=rng, on_failure=on_failure, **options)
+        return polar_spread(given, spread, in_one_place, asked)
     name, rule = rule_for(choose_polar(given, method, tol, steps), "polar")
     if 0 in given.A.shape:
         return _empty(given, side, name)
