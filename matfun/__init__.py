@@ -16,6 +16,7 @@ from matfun.functions.inverse import invm
 from matfun.functions.inverse_root import invrootm
 from matfun.functions.methods import methods
 from matfun.functions.orthogonalize import orthogonalize
+from matfun.functions.orthogonalize_each import orthogonalize_each
 from matfun.functions.polar import polar
 from matfun.functions.sign import signm
 from matfun.functions.simulate import Curve, simulate
@@ -80,6 +81,7 @@ __all__ = [
     "invsqrtm",
     "methods",
     "orthogonalize",
+    "orthogonalize_each",
     "polar",
     "preset",
     "presets",

@@ -88,11 +88,11 @@ class NumpyOps(Ops):
         P += C if isinstance(beta, (int, float)) and beta == 1 else C * _of_each(beta, P)
         return P
 
-    def symmetric_prices(self, X: Array) -> tuple[float, float, float]:
+    def symmetric_prices(self, X: Array) -> tuple[float, float, float]:  # noqa: ARG002
         return 0.5, 0.5, 1.0
 
     def members_at_once(self, X: Array) -> int | None:
-        return max(1, EMPIRICAL_PART // (X.shape[-1] * X.shape[-2] * X.dtype.itemsize))
+        return max(1, EMPIRICAL_PART // int(X.shape[-1] * X.shape[-2] * X.dtype.itemsize))
 
     def polynomial_step(self, X: Array, S: Array, h: Polynomial, square: Array | None = None) -> Array:
         if h.basis != "gram" or h.degree != 2 or S.ndim > 2:
@@ -146,6 +146,11 @@ class NumpyOps(Ops):
         if X.dtype.kind == "c":
             return np.abs(X).max(axis=(-2, -1))
         return np.maximum(X.max(axis=(-2, -1)), -X.min(axis=(-2, -1)))  # no temporary for |X|
+
+    def all_finite(self, X: Array) -> Array:
+        if X.dtype.kind == "c" or X.size == 0:
+            return np.isfinite(X).all(axis=(-2, -1))
+        return np.isfinite(self.max_abs(X))  # NaN is passed on by maxima, and nothing of the size of X is formed
 
     def plain_norm_fro(self, X: Array) -> Array:
         flat = _flat(X)

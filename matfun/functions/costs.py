@@ -79,7 +79,7 @@ def polar_by_svd(ops: Ops, A: Array) -> float:
 
 
 def _shape_of_step(A: Array) -> float:
-    """m / n of what is iterated on."""
+    """Aspect m / n of what is iterated on."""
     aspect = max(A.shape[-2:]) / min(A.shape[-2:])
     return 1.0 if aspect >= SMALLEST_ASPECT else float(aspect)
 

@@ -1,9 +1,9 @@
 r"""Reduce a tall matrix to a square one by Cholesky QR, twice: the large matrix is touched by products alone.
 
-$G = X^H X = L L^H$ and $Q_1 = X L^{-H}$, whose Gram matrix is near the identity but for the square of the condition of X;
-$Q_1^H Q_1 = L_2 L_2^H$ mends that, and X = Q R with $Q = Q_1 L_2^{-H}$ orthonormal and $R = L_2^H L^H$ as accurate as by
-Householder's method where the condition is below about $1/(8 \sqrt{(mn + n^2) u})$.  Q itself is not formed: what multiplies
-it from the right is multiplied with $L_2^{-H}$ first.
+$G = X^H X = L L^H$ and $Q_1 = X L^{-H}$, whose Gram matrix is near the identity but for the square of the condition of
+X times rounding; $Q_1^H Q_1 = L_2 L_2^H$ mends that, and X = Q R with $Q = Q_1 L_2^{-H}$ orthonormal and $R = L_2^H L^H$
+as accurate as by Householder's method where the condition is below about $1/(8 \sqrt{(mn + n^2) u})$.  Q itself is not
+formed: what it is multiplied with is multiplied with $L_2^{-H}$ first.
 Source: Yamamoto, Nakatsukasa, Yanagisawa, Fukaya, Roundoff error analysis of the CholeskyQR2 algorithm, ETNA 44 (2015).
 """
 

@@ -1,14 +1,14 @@
 r"""Gram form: where the iteration on the Gram matrix has to go back to X, and whether it is worth while.
 
-With G = X^H X the iteration runs on two n x n matrices, $Q \leftarrow Q h(R)$ and $G \leftarrow h(R)\,G\,h(R)$, and X is
-touched at the two ends of a block only: a Gram product and X Q.  What the standard form forms anew at every step is
-carried here, with its rounding.  G has an error of relative size u, which stands in for a spurious eigenvalue, negative
-where the true one is zero, and every step multiplies it by h(1)^2: after a few steep steps it leaves the region of
+With G = X^H X the iteration runs on two n x n matrices, $Q \leftarrow Q h(R)$ and $G \leftarrow h(R)\,G\,h(R)$, and X
+is touched at the two ends of a block only: a Gram product and X Q.  What the standard form forms anew at every step is
+carried here, with its rounding.  The error of G, of relative size u, is a spurious eigenvalue where the true one is
+zero, negative as often as not, and every step multiplies it by h(1)^2: after a few steep steps it leaves the region of
 convergence.  A restart forms X Q and a fresh G.
 
 Where to restart is found by a simulation on the spectrum alone: each value of it is followed with an error of the size
 of the working precision, of either sign, added to every quantity that is rounded, in the Gram form and in the standard
-form.  The fewest restarts are taken with which the Gram form does not amplify the error much more than the standard form
+form.  The fewest restarts are taken with which the Gram form amplifies errors not much more than the standard form
 does.  Source of the form and of the idea of the simulation: Gram Newton-Schulz (Dao AI Lab, 2026,
 dao-ailab.github.io/blog/2026/gram-newton-schulz); the criterion is ours.  Price: theory/gram_form.py.
 """
@@ -120,6 +120,8 @@ def _restarts(updates: Sequence[Polynomial], u: float, excess: float) -> tuple[i
     """Blocks as long as the excess allows, from the first step on, whatever follows being in standard form."""
     steps = len(updates)
     allowed = excess * largest_error(updates, u, tuple(range(1, steps)))
+    if not np.isfinite(allowed):
+        return None
     restarts: tuple[int, ...] = ()
     start = 0
     while start < steps:
@@ -150,12 +152,11 @@ def largest_error(updates: Sequence[Polynomial], u: float, restarts: tuple[int, 
     restarts : tuple of int
         (1, ..., steps - 1) is the standard form.
     """
-    sigmas = _spectrum()
-    exact = sigmas
-    for h in updates:
-        exact = exact * h(1 - exact * exact)
+    sigmas = exact = _spectrum()
     worst = 0.0
     with np.errstate(over="ignore", invalid="ignore"):
+        for h in updates:
+            exact = exact * h(1 - exact * exact)
         for sign in (u, -u):
             error = float(np.max(np.abs(_followed(updates, sign, restarts, sigmas) - exact)))
             worst = max(worst, error) if np.isfinite(error) else np.inf
@@ -172,4 +173,4 @@ def _followed(updates: Sequence[Polynomial], u: float, restarts: tuple[int, ...]
         value = h(1 - g)
         q, g = q * value, g * value * value
         g = g + u * np.max(np.abs(g))
-    return x * q + u * np.max(np.abs(x)) * np.max(np.abs(q))
+    return np.asarray(x * q + u * np.max(np.abs(x)) * np.max(np.abs(q)))

@@ -1,8 +1,9 @@
 r"""Polar factor in Gram form: the iteration on n x n matrices, X touched at the ends of a block of steps only.
 
-$Q \leftarrow Q h(R)$ and $G \leftarrow h(R)\,G\,h(R)$ with $R = I - G$ move the singular values as $X \leftarrow X h(R)$
-does, X Q being the iterate and G its Gram matrix.  All of them are functions of one G and commute, so that the products
-are Hermitian, and $h G h = G h^2$ takes a square and a product.  A block of one step is a step of the standard form.
+$Q \leftarrow Q h(R)$ and $G \leftarrow h(R)\,G\,h(R)$ with $R = I - G$ move the singular values as
+$X \leftarrow X h(R)$ does, X Q being the iterate and G its Gram matrix.  All of them are functions of one G and commute,
+so that the products are Hermitian, and $h G h = G h^2$ takes a square and a product.  A block of one step is a step of
+the standard form.
 Where blocks end: matfun/polynomials/gram_form.py.  Source: Gram Newton-Schulz (Dao AI Lab, 2026).
 """
 

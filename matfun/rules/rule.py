@@ -151,8 +151,8 @@ class Rule(Protocol):
     by ``hermitian_only``: names of the problems that it serves for Hermitian matrices only;
 
     by a method ``largest(p, lower)``: where the inverse p-th root should have its largest eigenvalue of M;
-    by a method ``steepest(view)``, for rules whose ``next`` looks at the residual: the polynomial, with Python floats for
-    coefficients, that none of theirs exceeds for tiny singular values, from which the Gram form plans its restarts;
+    by a method ``steepest(view)``, for rules whose ``next`` looks at the residual: the polynomial, with Python floats
+    for coefficients, that none of theirs exceeds for tiny singular values; the Gram form plans its restarts by it;
     and by an attribute ``name``, a str: what ``info.method`` says.
     """
 

@@ -22,7 +22,7 @@ from typing import ClassVar
 
 from matfun.host import host_constant
 from matfun.polynomials.composition import DEFAULT_LOWER, compose, stage_of
-from matfun.polynomials.update import Polynomial, Update
+from matfun.polynomials.update import Basis, Polynomial, Update
 from matfun.rules.rule import ResidualView, require, rule
 
 EMPIRICAL_CUSHION = 0.05
@@ -122,7 +122,8 @@ class Window:
     def steepest(self, view: ResidualView) -> Polynomial:
         """For a window that is as wide as the bound that is waited for."""
         safety = float(self.safety or safety_of(view.eps))
-        return Polynomial(_composed(self._start(view), self.degree, self.cushion, safety, view.p, view.step), "gram")
+        basis, coefficients = _composed(self._start(view), self.degree, self.cushion, safety, view.p, view.step)
+        return Polynomial(coefficients, basis)
 
     def next(self, view: ResidualView) -> Update:
         """Look, and return the minimax polynomial for the window."""
@@ -145,6 +146,9 @@ class Window:
 
 
 @host_constant
-def _composed(lower: float, degree: int, cushion: float, safety: float, p: int, step: int) -> tuple[float, ...]:
+def _composed(
+    lower: float, degree: int, cushion: float, safety: float, p: int, step: int
+) -> tuple[Basis, tuple[float, ...]]:
     """Plain values, as a trace needs them."""
-    return stage_of(compose(lower, 1.0, repeat(degree), cushion, safety, p), step).polynomial().coefficients
+    h = stage_of(compose(lower, 1.0, repeat(degree), cushion, safety, p), step).polynomial()
+    return h.basis, h.coefficients

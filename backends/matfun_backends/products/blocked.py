@@ -1,7 +1,7 @@
 """Hermitian products from plain ones: row blocks up to the diagonal, the rest mirrored.
 
-Of b blocks (b + 1) / (2 b) of the flops are left, as long as a block keeps the cores busy.  For libraries whose products
-know no symmetry, such as torch's on a CPU.
+Of b blocks (b + 1) / (2 b) of the flops are left, as long as a block keeps the cores busy.  For torch on a CPU, whose
+products know no symmetry.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def blocks(n: int) -> int:
 def hermitian_product(
     A: torch.Tensor, B: torch.Tensor, C: torch.Tensor | None = None, alpha: Any = 1.0, beta: Any = 0.0
 ) -> torch.Tensor:
-    """beta C + alpha A B, known to be Hermitian.
+    """Return beta C + alpha A B, known to be Hermitian.
 
     Parameters
     ----------

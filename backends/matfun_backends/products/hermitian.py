@@ -32,7 +32,7 @@ def gram(X: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """
     (rank_k,) = blas.get_blas_funcs(("herk",), (X,))
     # BLAS reads columns: a matrix stored by rows is its transpose, whose product with its adjoint is conj(X^H X)
-    G = rank_k(1.0, X, trans=2, lower=0) if X.flags.f_contiguous else rank_k(1.0, X.T, lower=1).T
+    G: np.ndarray[Any, Any] = rank_k(1.0, X, trans=2, lower=0) if X.flags.f_contiguous else rank_k(1.0, X.T, lower=1).T
     n = len(G)
     for start in range(0, n, EMPIRICAL_MIRRORED):
         end = min(start + EMPIRICAL_MIRRORED, n)
