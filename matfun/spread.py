@@ -70,7 +70,7 @@ class RowBlocks(ABC):
         return self.fold(part, _add, *small)
 
     def scaled_total(self, ops: Ops, part: Part) -> tuple[Array, Array]:
-        """Sum what a part gives as (exponent, Y), meaning Y 2^exponent; the sum is given so too, with the largest exponent.
+        """Sum what a part gives as (exponent, Y), meaning Y 2^exponent; the sum has the largest exponent.
 
         Parameters
         ----------

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 STANDARD = sys.stdlib_module_names
 
-HEAVY = ("torch", "cupy", "jax", "matplotlib")
+HEAVY = ("torch", "cupy", "jax", "dask", "matplotlib")
 
 PUBLISHED = ("matfun.rules.schedule", "matfun.rules.published")
 """Schedules are no registered rules, but names of published ones are methods."""
@@ -25,6 +25,7 @@ CORE = {
     "matfun/problems": ("matfun.ops", "matfun.polynomials", "matfun.problems", "matfun.sketching"),
     "matfun/sketching": ("matfun.ops", "matfun.host", "matfun.polynomials", "matfun.sketching"),
     "matfun/ops.py": ("matfun.polynomials", "matfun.sketching.samples"),
+    "matfun/spread.py": ("matfun.ops",),
     "matfun/host.py": (),
     "matfun/result.py": ("matfun.polynomials",),
     "matfun/providers.py": ("matfun.ops", "matfun.host"),
@@ -33,11 +34,14 @@ CORE = {
 }
 """What each room may import of the package itself."""
 
-PROVIDER = ("matfun.ops", "matfun.host", "matfun.polynomials", "matfun.sketching.samples")
+PROVIDER = ("matfun.ops", "matfun.spread", "matfun.host", "matfun.polynomials", "matfun.sketching.samples")
 """What a provider may import of the package: the verbs, and the values that they take."""
 
 PRODUCTS = "matfun_backends.products"
 """Products that several providers could share; each file is of one library."""
+
+EXTENDS = {"dtensor": "torch"}
+"""Providers whose arrays are made of another library's, and whose verbs are that one's."""
 
 REGISTER = "matfun.rules.rule"
 """Holds the register of rules, which the lab walks; everything else it takes from ``matfun`` itself."""
@@ -130,11 +134,13 @@ def test_the_lab_imports_public_names_and_the_lab(path):
 def test_a_provider_imports_the_verbs_and_its_own_library(path):
     own = {path.stem, *({"cupyx"} if path.stem == "cupy" else set()), "numpy", "scipy", "array_api_compat"}
     own |= {"torch"} if path.parent.name == "products" else set()
+    extended = EXTENDS.get(path.stem, path.stem)
+    own |= {extended}
     for module, _ in imports(path):
         if of(module, "matfun"):
             assert belongs(module, PROVIDER), module
         elif of(module, "matfun_backends"):
-            assert belongs(module, (PRODUCTS,)), module
+            assert belongs(module, (PRODUCTS, f"matfun_backends.{extended}")), module
         else:
             assert module.split(".")[0] in STANDARD | own, module
 

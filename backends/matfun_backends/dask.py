@@ -33,6 +33,9 @@ class DaskOps(Ops):
             return np.dtype(np.float32)  # products of float16 have no BLAS
         return super().compute_dtype(A)
 
+    def members_at_once(self, X: Array) -> int | None:  # noqa: ARG002 - stacks are refused
+        return 1
+
     def spread(self, A: Array) -> RowBlocks:
         if A.ndim > 2:
             raise ValueError(
@@ -42,10 +45,7 @@ class DaskOps(Ops):
             raise ValueError(f"A: expected known chunk sizes, got shape {A.shape}; call A.compute_chunk_sizes() first")
         m, n = A.shape
         down, across = A.numblocks
-        if m != n:
-            wide = m < n
-        else:
-            wide = down == 1 and across > 1
+        wide = m < n if m != n else down == 1 and across > 1
         if (down if wide else across) > 1:
             axis = 0 if wide else 1
             raise ValueError(

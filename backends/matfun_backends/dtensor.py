@@ -55,8 +55,8 @@ class DTensorOps(TorchOps):
             if not stack and (m >= n if axis == 0 else m <= n):
                 return DTensorRows(A, wide=axis == 1)
         raise ValueError(
-            "A: expected a DTensor that is sharded along the long side of a matrix, along the stack, or replicated, got "
-            f"shape {tuple(A.shape)} with placements {A.placements}; {REMEDIES}"
+            "A: expected a DTensor that is sharded along the long side of a matrix or along the stack, or replicated, "
+            f"got shape {tuple(A.shape)} with placements {A.placements}; {REMEDIES}"
         )
 
 

@@ -17,7 +17,7 @@ from matfun.functions.certificate import CONFIDENCE, PROBE_FACTOR, PROBES, Kind
 from matfun.functions.choose import choose_polar
 from matfun.functions.failure import OnFailure, failed_members, raise_or_warn
 from matfun.functions.inputs import Input
-from matfun.functions.row_factors import Look, RowFactors, factor_rows, first_look, identity_rows
+from matfun.functions.row_factors import Look, RowFactors, factor_rows, first_look, identity_rows, same_rows
 from matfun.functions.steps_spread import polar_steps_by_rows, widened
 from matfun.functions.unitary import accuracy_limit
 from matfun.ops import Array, Ops
@@ -75,6 +75,8 @@ def polar_spread(given: Input, spread: RowBlocks | Members, in_one_place: InOneP
     def small(R: Array, rng: Any) -> PolarResult:
         return in_one_place(R, "right", rng, on_failure)
 
+    if 0 in spread.shape:
+        return _empty(given, spread, small)
     if asked.steps is not None:
         name, rule = rule_for(choose_polar(given, asked.method, None, asked.steps), "polar")
         return polar_steps_by_rows(given, spread, small, name, rule, asked.steps, asked.rng)
@@ -86,6 +88,15 @@ def polar_spread(given: Input, spread: RowBlocks | Members, in_one_place: InOneP
         goal = asked.tol or given.ops.eps(given.A.dtype) ** 0.5
         raise_or_warn("polar", result, result.info, bad, goal, asked.on_failure, stacklevel=4)
     return result
+
+
+def _empty(given: Input, blocks: RowBlocks, small: Callable[[Array, Any], PolarResult]) -> PolarResult:
+    """No elements: the small matrix is 0 x 0."""
+    ops = ops_for(blocks.like)
+    found = small(ops.eye(0, 0, blocks.like), None)
+    assert found.info is not None
+    U, H = blocks.map(partial(same_rows, ops)), blocks.replicate(found.H)
+    return PolarResult.of(given.restore(U), given.restore(H), replace(found.info, backend=given.ops.name))
 
 
 def _polar_of_members(members: Members, in_one_place: InOnePlace, asked: Asked) -> PolarResult:
@@ -134,7 +145,7 @@ def _polar_of_rows(
     info = replace(
         found.info,
         backend=given.ops.name,
-        products=found.info.products + factors.products,
+        products=found.info.products + factors.all_products,
         scale=found.info.scale * ops.power_of_two(look.exponent),
     )
     if finite:

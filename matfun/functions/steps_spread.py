@@ -1,8 +1,8 @@
-r"""A fixed number of steps on a matrix that is not in one place, in Gram form where the polynomials are known in advance.
+r"""A fixed number of steps on a matrix that is not in one place, in Gram form for polynomials known in advance.
 
 The iterate is A W with a small W: a pass over A forms the Gram matrix of A W wherever the Gram form restarts
-(``polar_gram.py``), and what is left to do with A is to multiply it with the last W.  Rules that look at the residual, and
-rational ones, iterate on R of A = Q R.
+(``polar_gram.py``), and what is left to do with A is to multiply it with the last W.  Rules that look at the residual
+and do not say how steep they can be, and rational ones, iterate on R of A = Q R.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from matfun.drive import run_steps
 from matfun.functions.choose import choose_polar
 from matfun.functions.form import Form, known_in_advance
 from matfun.functions.inputs import Input
-from matfun.functions.row_factors import factor_rows, first_look, identity_rows
+from matfun.functions.row_factors import factor_rows, first_look, identity_rows, same_rows
 from matfun.functions.unitary import fixed_info
 from matfun.ops import Array, Ops
 from matfun.polynomials.gram_form import plan_restarts
@@ -110,6 +110,10 @@ def orthogonalize_spread(
     if isinstance(spread, Members):
         X, info = in_one_place(spread.local, spread.agree_on_rng(rng))
         return spread.wrap(X), info
+    if 0 in spread.shape:
+        ops = ops_for(spread.like)
+        _, info = in_one_place(ops.eye(0, 0, spread.like), None)
+        return given.restore(spread.map(partial(same_rows, ops))), replace(info, backend=given.ops.name)
     name, rule = rule_for(choose_polar(given, method, None, steps), "polar")
     done = steps_by_rows(given, spread, in_one_place, name, rule, steps, rng, form)
     return given.restore(done.blocks.map(done.part, *done.arrays)), done.info
@@ -194,7 +198,7 @@ def steps_by_rows(
         factors = factor_rows(ops, blocks, look, rng)
         Y, info = small(factors.R, rng)
         part, arrays = factors.product(ops, *blocks.agree(Y))
-        info = replace(info, products=info.products + factors.products)
+        info = replace(info, products=info.products + factors.all_products)
     else:
         n = blocks.shape[1]
         # a pass costs more than whatever is done with small matrices: as few restarts as are safe
