@@ -154,7 +154,7 @@ def test_blocks_of_very_different_scale():
 @pytest.mark.parametrize("shape", [(23, 4), (4, 23)])
 def test_the_zero_matrix_gives_the_identity(shape):
     wide = shape[0] < shape[1]
-    A = da.zeros(shape, chunks=(-1, 5) if wide else (5, -1))
+    A = da.zeros(shape, chunks=(-1, 3) if wide else (3, -1))  # the ones are in several blocks
     for steps in (None, 3):
         U, H = result = matfun.polar(A, "left" if wide else "right", steps=steps)
         assert np.array_equal(U.compute(), np.eye(*shape))
@@ -372,6 +372,16 @@ def test_blocks_that_change_are_found():
     source = Source(lambda _: rng.standard_normal((50, 5)), 4, 50, 5)
     with pytest.raises(ValueError, match="A: expected blocks that are the same whenever they are computed"):
         matfun.polar(source.array)
+
+
+@pytest.mark.parametrize("certificate", ["probes", "exact"])
+def test_the_certificate_sees_what_the_small_matrix_cannot(certificate):
+    """Blocks that change after the second pass: Q R is of another matrix."""
+    source = Source(lambda i: gaussian_block(50, 5)(i) * (1 + 1e-3 * (source.made.count(i) > 2)), 4, 50, 5)
+    with pytest.raises(matfun.ConvergenceError, match="INACCURATE") as caught:
+        matfun.polar(source.array, certificate=certificate, rng=0)
+    assert 1e-4 < caught.value.result.info.backward_error < 1e-2
+    assert 1e-4 < caught.value.result.info.orthogonality < 1e-2
 
 
 @pytest.mark.parametrize("certificate", ["probes", "exact"])
