@@ -36,7 +36,7 @@ def orthogonalize(
     Parameters
     ----------
     A : array_like, shape (..., m, n)
-        As for ``matfun.polar``.  Never modified.
+        As for ``matfun.polar``.  Never modified.  A Dask array is read once for each Gram matrix, in the call.
     method : str or Rule
         A name from ``matfun.methods("polar")`` or a rule object.
     steps : int

@@ -49,7 +49,7 @@ def polar(
     ----------
     A : array_like, shape (..., m, n)
         Real or complex, of any library that follows the array API; leading dimensions are a stack.  Lists become NumPy
-        arrays, integers the default float.  Never modified.
+        arrays, integers the default float.  Never modified.  Dask arrays and DTensors: docs/beyond-memory.md.
     side : {"right", "left"}
         Where H stands.
     method : str or Rule

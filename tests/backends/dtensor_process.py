@@ -15,6 +15,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor, Partial, Replicate, Shard, distribute_tensor
 
 import matfun
+from matfun.providers import ops_for
 
 CHECKS = {}
 
@@ -178,6 +179,13 @@ def replicated(mesh):
 def replicated_draws(mesh):
     X = matfun.orthogonalize(distribute_tensor(known((40, 20)), mesh, [Replicate()]), "prism", 2)
     return (X.to_local().numpy(),)
+
+
+@check
+def agreed(mesh):
+    D = rows(known((9, 4)), mesh)
+    blocks = ops_for(D).spread(D)
+    return (blocks.agree(torch.full((2,), float(dist.get_rank())))[0].numpy(),)
 
 
 @check

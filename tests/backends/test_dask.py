@@ -133,6 +133,14 @@ def test_ill_conditioned_and_rank_deficient(kind, shape, dtype):
         assert result.info.status is matfun.Status.COMPLETED
 
 
+@pytest.mark.parametrize(("n", "rank", "seed"), [(100, 10, 64), (200, 2, 6)])
+def test_gaussian_columns_that_are_nearly_dependent(n, rank, seed):
+    """In a square matrix a few of a hundred draws are, so that Cholesky's factorisation of their Gram matrix fails."""
+    A = matrix(n, n, np.r_[np.zeros(n - rank), np.ones(rank)], "float32", seed)
+    U, H = matfun.polar(da.from_array(A, chunks=(n, -1)), method="svd", rng=0)
+    assert max(errors(A, U.compute(), H.compute())) <= 2.1 * limit(A)  # of an SVD; docs/semantics.md
+
+
 @pytest.mark.parametrize("exponent", [-1000, -300, 300, 1000])
 def test_scale_is_exact(known, exponent):
     A = known((40, 6)).A
@@ -250,7 +258,7 @@ def test_orthogonalize_reads_a_block_once_a_pass(method, form, passes):
 
 
 def test_products_are_those_that_were_made():
-    """Of 5 quintic steps, each a pass: 5 Gram matrices, of A W but for the first, 5 squares, 5 updates of W, and A W."""
+    """Five quintic steps, each a pass: Gram matrices (of A W but for the first), squares, updates of W; A W at last."""
     A = da.from_array(matrix(40, 5, np.linspace(1, 2, 5)), chunks=(9, -1))
     assert matfun.orthogonalize(A, "muon", 5, form="standard", full_output=True)[1].products == 5 + 4 + 5 + 5 + 1
     one_place = matfun.polar(matrix(5, 5, np.linspace(1, 2, 5)), method="svd").info.products

@@ -197,6 +197,10 @@ def test_what_is_drawn_is_the_same_in_every_process(both, name):
     assert np.linalg.norm(X.T @ X - np.eye(20)) < 20**0.5
 
 
+def test_what_is_agreed_on_is_the_first_process_s(both):
+    assert np.array_equal(both("agreed")[0], [0.0, 0.0])
+
+
 def test_replicated(both):
     U, H, status = both("replicated")
     A = process.known((9, 4)).numpy()
