@@ -112,6 +112,23 @@ class Ops:
         """
         return None
 
+    spread_only = False
+    """Whether no array of the library is in one place, so that only functions that ask ``spread`` can serve it."""
+
+    def spread(self, A: Array) -> Any:  # noqa: ARG002 - providers look at A
+        """``matfun.spread.RowBlocks`` or ``Members`` of a matrix that is not in one place; None for one that is.
+
+        Parameters
+        ----------
+        A : array, shape (..., m, n)
+
+        Raises
+        ------
+        ValueError
+            Where it is spread in a way that no algorithm takes.
+        """
+        return None
+
     def quiet(self) -> AbstractContextManager[Any]:
         """Context in which overflow is a value, not a warning; the status tells of it."""
         return nullcontext()

@@ -49,9 +49,11 @@ def ops_for(A: Array, backend: str | Ops | None = None) -> Ops:
     elif not isinstance(backend, str):
         raise TypeError(f"backend: expected a name or an Ops instance, got {type(backend).__name__}")
     if type(A).__module__.split(".")[0] == "torch":
-        name = "torch" if backend is None else backend
+        # by its name: torch.distributed is loaded for nobody who has not loaded it
+        library = "dtensor" if type(A).__name__ == "DTensor" else "torch"
+        name = library if backend is None else backend
         _load_for_torch(name)
-        return _serving("torch", _for_torch[name])
+        return _serving(library, _for_torch[name])
     if _is_object_array(A):
         return _serving("mpmath", _provider(backend or "mpmath", None))
     try:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 STANDARD = sys.stdlib_module_names
 
-HEAVY = ("torch", "triton", "cupy", "jax", "matplotlib")
+HEAVY = ("torch", "triton", "cupy", "jax", "dask", "matplotlib")
 
 PUBLISHED = ("matfun.rules.schedule", "matfun.rules.published")
 """Schedules are no registered rules, but names of published ones are methods."""
@@ -25,6 +25,7 @@ CORE = {
     "matfun/problems": ("matfun.ops", "matfun.polynomials", "matfun.problems", "matfun.sketching"),
     "matfun/sketching": ("matfun.ops", "matfun.host", "matfun.polynomials", "matfun.sketching"),
     "matfun/ops.py": ("matfun.polynomials", "matfun.sketching.samples"),
+    "matfun/spread.py": ("matfun.ops",),
     "matfun/host.py": (),
     "matfun/result.py": ("matfun.polynomials",),
     "matfun/providers.py": ("matfun.ops", "matfun.host"),
@@ -37,14 +38,22 @@ CORE = {
 }
 """What each room may import of the package itself."""
 
-PROVIDER = ("matfun.ops", "matfun.host", "matfun.polynomials", "matfun.sketching.samples")
+PROVIDER = ("matfun.ops", "matfun.spread", "matfun.host", "matfun.polynomials", "matfun.sketching.samples")
 """What a provider may import of the package: the verbs, and the values that they take."""
 
 KERNELS, PRODUCTS = "matfun_backends.kernels", "matfun_backends.products"
 """Triton kernels, and products on CPUs that a library's own product knows nothing of; each file is of one library."""
 
-BUILT_ON = {"torch_plain": ("matfun_backends.torch",), "torch": (PRODUCTS,), "numpy": (PRODUCTS,)}
+BUILT_ON = {
+    "torch_plain": ("matfun_backends.torch",),
+    "torch": (PRODUCTS,),
+    "numpy": (PRODUCTS,),
+    "dtensor": ("matfun_backends.torch",),
+}
 """Of a provider, what else it imports.  Kernels are loaded by name, when a tensor may need them."""
+
+EXTENDS = {"dtensor": "torch"}
+"""Providers whose arrays are made of another library's, and whose verbs are that one's."""
 
 REGISTER = "matfun.rules.rule"
 """Holds the register of rules, which the lab walks; everything else it takes from ``matfun`` itself."""
@@ -138,6 +147,7 @@ def test_a_provider_imports_the_verbs_and_its_own_library(path):
     own = {path.stem, *({"cupyx"} if path.stem == "cupy" else set()), "numpy", "scipy", "array_api_compat"}
     own |= {"torch", "triton"} if path.parent.name == "kernels" else set()
     own |= {"torch"} if path.parent.name == "products" else set()
+    own |= {EXTENDS.get(path.stem, path.stem)}
     for module, now in imports(path):
         if of(module, "matfun"):
             assert belongs(module, PROVIDER), module

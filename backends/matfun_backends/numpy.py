@@ -257,8 +257,9 @@ def _flat(X: Array) -> Array:
 
 
 def _diagonal(X: Array) -> Array:
-    """Writable view of the diagonals of contiguous square matrices."""
+    """Writable view of the diagonals of square matrices, contiguous in either order."""
     n = X.shape[-1]
+    X = X if X.flags.c_contiguous else X.mT  # a reshape of anything else would be a copy, and what is added to it lost
     return X.reshape(*X.shape[:-2], n * n)[..., :: n + 1]
 
 

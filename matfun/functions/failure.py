@@ -30,6 +30,8 @@ def raise_or_warn(
     goal: float,
     on_failure: str,
     more: str = "",
+    *,
+    stacklevel: int = 3,
 ) -> None:
     """Raise, with the result on board, or warn.
 
@@ -45,6 +47,8 @@ def raise_or_warn(
     on_failure : str
     more : str
         What else is known of the failure.
+    stacklevel : int
+        Of a warning: 3 where the public function calls.
 
     Raises
     ------
@@ -64,7 +68,7 @@ def raise_or_warn(
         f"certificate (residual {worst:.2e} after {np.max(info.steps)} steps).  {reasons}{more}"
     )
     if on_failure == "warn":
-        warnings.warn(message, ConvergenceWarning, stacklevel=3)
+        warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel)
         return
     raise ConvergenceError(message, result)
 

@@ -29,7 +29,7 @@ Finish = Callable[[Input, Start, Array, tuple[Update, ...]], tuple[Array, ...]]
 
 
 @dataclass(frozen=True)
-class Asked:
+class FixedSteps:
     """What is asked for, apart from the matrix and the random numbers; hashable where the rule is.
 
     Attributes
@@ -55,13 +55,13 @@ class Asked:
     with_info: bool
 
 
-def run_fixed(given: Input, asked: Asked, rng: Any) -> tuple[tuple[Array, ...], Info | None]:
+def run_fixed(given: Input, asked: FixedSteps, rng: Any) -> tuple[tuple[Array, ...], Info | None]:
     """Scale, apply exactly so many steps, and finish; waits for no device.
 
     Parameters
     ----------
     given : Input
-    asked : Asked
+    asked : FixedSteps
     rng : numpy.random.Generator, seed or None
     """
     ops, drawing = given.ops, (asked.rule, asked.steps)
@@ -77,7 +77,7 @@ def run_fixed(given: Input, asked: Asked, rng: Any) -> tuple[tuple[Array, ...], 
     return _run(ops, given.dtype, asked, rng, given.A)
 
 
-def _run(ops: Ops, dtype: Any, asked: Asked, rng: Any, A: Array) -> tuple[tuple[Array, ...], Info | None]:
+def _run(ops: Ops, dtype: Any, asked: FixedSteps, rng: Any, A: Array) -> tuple[tuple[Array, ...], Info | None]:
     given = Input(ops, A, dtype, ops.is_traced(A))
     problem = polar_problem(given, asked.rule, asked.steps, rng, asked.form)
 

@@ -37,13 +37,15 @@ class Input:
         return Y if Y.dtype == self.dtype else self.ops.xp.astype(Y, self.dtype)
 
 
-def check_matrix(A: Any, backend: str | Ops | None) -> Input:
+def check_matrix(A: Any, backend: str | Ops | None, *, spread: bool = False) -> Input:
     """Take an array of any library, or what NumPy makes an array of, as a stack of matrices.
 
     Parameters
     ----------
     A : array_like, shape (..., m, n)
     backend : str, Ops or None
+    spread : bool
+        Whether the function takes matrices that are not in one place.
 
     Raises
     ------
@@ -62,6 +64,11 @@ def check_matrix(A: Any, backend: str | Ops | None) -> Input:
     if isinstance(A, np.matrix):
         A = np.asarray(A)
     ops = ops_for(A, backend)
+    if ops.spread_only and not spread:
+        raise TypeError(
+            f"A: expected an array in one place, because only polar and orthogonalize take one that is spread; got a "
+            f"{type(A).__name__}: pass A.full_tensor() or A.to_local()"
+        )
     if A.ndim < 2:
         raise ValueError(f"A: expected at least two dimensions (..., m, n), got shape {tuple(A.shape)}")
     compute = ops.compute_dtype(A)

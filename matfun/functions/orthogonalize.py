@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from matfun.functions.choose import choose_polar
-from matfun.functions.fixed import Asked, run_fixed
+from matfun.functions.fixed import FixedSteps, run_fixed
 from matfun.functions.form import Form
 from matfun.functions.inputs import Input, check_choice, check_count, check_matrix, check_rng
+from matfun.functions.steps_spread import orthogonalize_spread
 from matfun.functions.unitary import Start
 from matfun.ops import Array, Ops
 from matfun.polynomials.update import Polynomial, Update
@@ -33,7 +34,7 @@ def orthogonalize(
     Parameters
     ----------
     A : array_like, shape (..., m, n)
-        As for ``matfun.polar``.  Never modified.
+        As for ``matfun.polar``.  Never modified.  A Dask array is read once for each Gram matrix, in the call.
     method : str or Rule
         A name from ``matfun.methods("polar")`` or a rule object.
     steps : int
@@ -84,7 +85,16 @@ def orthogonalize(
     check_count("steps", steps, least=0)
     check_choice("form", form, ("auto", "standard", "gram"))
     check_rng(rng)
-    given = check_matrix(A, backend)
+    given = check_matrix(A, backend, spread=True)
+    spread = given.ops.spread(given.A)
+    if spread is not None:
+
+        def in_one_place(A: Any, rng: Any) -> tuple[Any, Info]:
+            found: tuple[Any, Info] = orthogonalize(A, method, steps, form=form, rng=rng, full_output=True)
+            return found
+
+        X, info = orthogonalize_spread(given, spread, in_one_place, method, steps, form, rng)
+        return (X, info) if full_output else X
     name, rule = rule_for(choose_polar(given, method, None, steps), "polar")
     ops = given.ops
     if given.A.shape[-1] == 0 or given.A.shape[-2] == 0 or 0 in given.A.shape[:-2]:
@@ -92,7 +102,7 @@ def orthogonalize(
         info = Info(Status.UNCHECKED, name, ops.name, 0, 0, 0)
         return (given.restore(X), info) if full_output else given.restore(X)
     (X,), known = run_fixed(
-        given, Asked(name, rule, steps, _finish, form, scaled_too=False, with_info=full_output), rng
+        given, FixedSteps(name, rule, steps, _finish, form, scaled_too=False, with_info=full_output), rng
     )
     return (X, known) if full_output else X
 

@@ -10,7 +10,7 @@ from matfun.functions.accurate import AccurateRun
 from matfun.functions.certificate import Kind, plain
 from matfun.functions.choose import choose_polar
 from matfun.functions.failure import OnFailure, failed_members, raise_or_warn, take_over
-from matfun.functions.fixed import Asked, run_fixed
+from matfun.functions.fixed import FixedSteps, run_fixed
 from matfun.functions.inputs import (
     Input,
     check_accuracy,
@@ -20,6 +20,7 @@ from matfun.functions.inputs import (
     check_rng,
     finite_members,
 )
+from matfun.functions.polar_spread import Asked, polar_spread
 from matfun.functions.traced_run import run_to_goal_traced
 from matfun.functions.unitary import Start, hermitian_factor, in_caller_dtype
 from matfun.ops import Array, Ops
@@ -50,7 +51,7 @@ def polar(
     ----------
     A : array_like, shape (..., m, n)
         Real or complex, of any library that follows the array API; leading dimensions are a stack.  Lists become NumPy
-        arrays, integers the default float.  Never modified.
+        arrays, integers the default float.  Never modified.  Dask arrays and DTensors: docs/beyond-memory.md.
     side : {"right", "left"}
         Where H stands.
     method : str or Rule
@@ -125,13 +126,24 @@ def polar(
     check_accuracy(tol, steps)
     check_count("max_steps", max_steps, least=1)
     check_rng(rng)
-    given = check_matrix(A, backend)
+    given = check_matrix(A, backend, spread=True)
+    spread = given.ops.spread(given.A)
+    if spread is not None:
+        options: Any = {"tol": tol, "steps": steps, "check_finite": check_finite, "certificate": certificate}
+
+        def in_one_place(A: Any, side: str, rng: Any, on_failure: OnFailure) -> PolarResult:
+            return polar(A, side, method, rng=rng, on_failure=on_failure, max_steps=max_steps, **options)
+
+        asked = Asked(side, method, rng=rng, on_failure=on_failure, **options)
+        return polar_spread(given, spread, in_one_place, asked)
     name, rule = rule_for(choose_polar(given, method, tol, steps), "polar")
     if 0 in given.A.shape:
         return _empty(given, side, name)
     if steps is not None:
         finish = _finish_right if side == "right" else _finish_left
-        (U, H), info = run_fixed(given, Asked(name, rule, steps, finish, "auto", scaled_too=True, with_info=True), rng)
+        (U, H), info = run_fixed(
+            given, FixedSteps(name, rule, steps, finish, "auto", scaled_too=True, with_info=True), rng
+        )
         assert info is not None
         return PolarResult.of(U, H, info)
     if given.traced and given.ops.has_traced_loop:

@@ -70,11 +70,16 @@ class PolarProblem(MatrixProblem):
         (Grishina, Smirnov, Rakhuba, arXiv 2506.10935).
         """
         ops = self.ops
-        gram = ops.gram(state.X)
+        gram = self.gram(state.X) if state.gram is None else state.gram
         square = ops.square(gram)
-        self.work.products += 2
+        self.work.products += 1
         bound = ops.positive_or_one(ops.plain_norm_fro(square)) ** 0.25
         return PolarState(state.X, gram, square, bound)
+
+    def gram(self, X: Array) -> Array:
+        """X^H X of a state."""
+        self.work.products += 1
+        return self.ops.gram(X)
 
     def settle(self, state: PolarState) -> PolarState:
         """Carry out a pending division."""
@@ -85,8 +90,7 @@ class PolarProblem(MatrixProblem):
     def residual(self, state: PolarState) -> PolarResidual:
         """I - X^H X."""
         if state.gram is None:
-            self.work.products += 1
-            return PolarResidual(self, state.X, self.ops.gram(state.X))
+            return PolarResidual(self, state.X, self.gram(state.X))
         return PolarResidual(self, state.X, state.gram, state.gram_squared, state.divisor)
 
     def update(self, state: PolarState, residual: PolarResidual | None, h: Update) -> PolarState:

@@ -263,3 +263,14 @@ def test_the_trace_of_h_is_the_nuclear_norm(with_spectrum, method):
         eigenvalues = np.linalg.eigvalsh(H)
         np.testing.assert_allclose(eigenvalues[-len(s) :], s, rtol=0, atol=CLOSE)
         np.testing.assert_allclose(eigenvalues[: -len(s)], 0, rtol=0, atol=CLOSE)
+
+
+@pytest.mark.parametrize("is_complex", [False, True])
+@pytest.mark.parametrize("shape", [(90, 70), (70, 90)])
+def test_the_order_in_memory_does_not_matter(shape, is_complex):
+    """Large enough for BLAS's rank-k update, whose result is stored as its operand is."""
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal(shape) + (1j * rng.standard_normal(shape) if is_complex else 0)
+    X, Y = (matfun.orthogonalize(np.asarray(A, order=order), "newton-schulz", 5) for order in "CF")
+    # two orders of summation, and steps that lift nothing by more than h(1)^5 = (15/8)^5
+    np.testing.assert_allclose(X, Y, rtol=0, atol=(15 / 8) ** 5 * (12 + 70**0.5) * np.finfo(float).eps)
