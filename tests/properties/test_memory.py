@@ -112,5 +112,5 @@ def test_a_stack_takes_no_more_than_the_results_and_a_part():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert matfun.providers.ops_for(A).members_at_once(A) == 2
-    # of a part the answer, three matrices of its size (they are square), and sums that are formed at once in so small ones
+    # of a part the answer, its square matrices, and sums that are formed at once in so small ones
     assert A.nbytes < peak < A.nbytes + 8 * 2 * A[0].nbytes
