@@ -70,7 +70,8 @@ class History:
     Attributes
     ----------
     residuals : tuple of numpy arrays, shape of the stack
-        Frobenius norm of the residual before each step and after the last; empty under ``steps=``.
+        Frobenius norm of the residual before each step and after the last; empty under ``steps=`` and where the
+        method is a factorisation.
     updates : tuple of Update
         The function h that each step applied; coefficients fitted on a device are still there.
     """
@@ -132,7 +133,8 @@ class Info:
         Products of a full-size matrix with a block of a few columns.
     residual : float or numpy array, None under ``steps=``
         Last measured ||I - X^H X||_F of the iteration itself; where one more step was taken after that, which squares
-        it, its square, or what rounding leaves if that is more.  Under ``jax.jit`` with ``tol=`` a traced array, and
+        it, its square, or what rounding leaves if that is more.  Of a factorisation the certificate's.
+        Under ``jax.jit`` with ``tol=`` a traced array, and
         for an iterate that overflowed the residual of the one before, which is returned.
     certificate : Certificate or None
         Recomputed from A; None under ``steps=`` and under ``jax.jit``.

@@ -98,7 +98,7 @@ class NumpyOps(Ops):
         return 0.5, 0.5, 1.0
 
     def members_at_once(self, X: Array) -> int | None:
-        return max(1, EMPIRICAL_PART // int(X.shape[-1] * X.shape[-2] * X.dtype.itemsize))
+        return max(1, EMPIRICAL_PART // max(1, int(X.shape[-1] * X.shape[-2] * X.dtype.itemsize)))
 
     def polynomial_step(self, X: Array, S: Array, h: Polynomial, square: Array | None = None) -> Array:
         if h.basis != "gram" or h.degree != 2 or S.ndim > 2:
@@ -224,8 +224,10 @@ class NumpyOps(Ops):
             return np.full_like(B, np.nan)
 
 
-EMPIRICAL_PART = 2**20
-"""Bytes of a stack to work on at a time: what a core's cache holds, with its Gram matrices."""
+EMPIRICAL_PART = 2**18
+"""Bytes of a stack to work on at a time, so that a core's cache holds what a step makes of them.
+
+Of 2^16 to 2^21 the fastest for members of order 16 and 32, and within 15 % of it for 64 to 256."""
 
 _SAFE_NORMS = {"f": (1e-4, 1e4), "F": (1e-4, 1e4), "d": (1e-35, 1e35), "D": (1e-35, 1e35)}
 """Frobenius norms whose eighth power, the square of the norm of the squared Gram matrix, is a normal number."""

@@ -62,9 +62,9 @@ class TorchOps(Ops):
         return bool(X.device.type != "cpu")
 
     def members_at_once(self, X: Array) -> int | None:
-        if X.device.type != "cpu" or X.requires_grad or torch.compiler.is_compiling():
+        if X.device.type != "cpu" or not blocked.plain(X):
             return None
-        return max(1, EMPIRICAL_PART // int(X.shape[-1] * X.shape[-2] * X.element_size()))
+        return max(1, EMPIRICAL_PART // max(1, int(X.shape[-1] * X.shape[-2] * X.element_size())))
 
     def as_host(self, x: Array) -> Any:
         x = x.detach().cpu()

@@ -83,6 +83,8 @@ def _run(ops: Ops, dtype: Any, asked: FixedSteps, rng: Any, A: Array) -> tuple[t
 
     def run(A: Array) -> Part:
         problem.work = Work()  # the price of one matrix, whatever the parts
+        if isinstance(rng, (int, np.integer)):  # which a rule that draws in every step has made a generator
+            problem.rng = rng
         some = replace(given, A=A)
         begin, U, updates = fixed_steps(some, asked.rule, asked.steps, problem, scaled_too=asked.scaled_too)
         divisor = begin.scaled.divisor(ops) if asked.with_info else None

@@ -14,6 +14,9 @@ from matfun.rules.unseen import UNSEEN, answers_without_looking
 
 Form = Literal["auto", "standard", "gram"]
 
+ASPECTS = (16.0, 8.0, 6.0, 4.0, 3.0, 2.5, 2.0, SMALLEST_ASPECT)
+"""Aspects that prices are compared for; the next smaller one decides."""
+
 EMPIRICAL_SMALLEST_SIDE = 128
 """Below it a step takes the time of its calls, of which the Gram form has more."""
 
@@ -35,15 +38,16 @@ def polar_problem(given: Input, rule: Rule, steps: int, rng: Any, form: Form) ->
         Where the Gram form is asked for and its rounding errors, in the dtype of the matrix, are not as small as those
         of the standard form, or the rule has no polynomials known in advance.
     """
-    small, large = sorted(given.A.shape[-2:])
-    if form == "standard" or (
-        form == "auto" and (steps == 0 or large < SMALLEST_ASPECT * small or small < EMPIRICAL_SMALLEST_SIDE)
-    ):
+    small, large = min(given.A.shape[-2:]), max(given.A.shape[-2:])
+    # one of a few numbers, because sizes may be symbols of a compiler
+    aspect = next((a for a in ASPECTS if large >= a * small), 1.0)
+    pays = aspect >= SMALLEST_ASPECT and small >= EMPIRICAL_SMALLEST_SIDE
+    if form == "standard" or steps < 2 or (form == "auto" and not pays):  # one step is the same in both forms
         return PolarProblem(given.ops, rng)
     ops, eps = given.ops, given.ops.eps(given.A.dtype)
     updates = known_in_advance(rule, steps, eps)
     # with a huge aspect the price decides nothing: what is left is whether the form is safe
-    aspect = large / small if form == "auto" else float("inf")
+    aspect = aspect if form == "auto" else float("inf")
     restarts = plan_restarts(updates, eps / 2, aspect, *ops.symmetric_prices(given.A)) if updates is not None else None
     if restarts is not None:
         return PolarGramProblem(ops, rng, steps, restarts)

@@ -62,6 +62,7 @@ def orthogonalize_each(
     [(2, 2), (3, 2), (2, 2)]
     """
     check_count("stack_bytes", stack_bytes, least=1)
+    orthogonalize([[1.0]], method, steps, form="auto" if form == "gram" else form, rng=rng)  # which checks them
     given = [_matrix(i, A, backend) for i, A in enumerate(matrices)]
     groups: dict[tuple[Any, ...], list[int]] = {}
     for i, one in enumerate(given):
@@ -70,7 +71,7 @@ def orthogonalize_each(
     for members in groups.values():
         ops, first = given[members[0]].ops, given[members[0]].A
         m, n = sorted(first.shape)
-        at_once = max(1, stack_bytes // max(1, m * n * _bytes(ops, first)))
+        at_once = max(1, stack_bytes // max(1, m * n * _bytes(first)))
         if ops.members_at_once(first) == 1:
             at_once = 1
         for start in range(0, len(members), at_once):
@@ -105,7 +106,6 @@ def _tall(given: Input) -> Array:
     return given.ops.adjoint(A) if A.shape[0] < A.shape[1] else A
 
 
-def _bytes(ops: Ops, A: Array) -> int:
-    """Bytes of an element."""
-    bits = int(ops.xp.finfo(A.dtype).bits)
-    return bits // 8 * (2 if ops.is_complex(A) else 1)
+def _bytes(A: Array) -> int:
+    """Bytes of an element, where the library says."""
+    return int(getattr(A.dtype, "itemsize", 16))

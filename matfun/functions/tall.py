@@ -66,7 +66,7 @@ def reduce_tall(ops: Ops, X: Array) -> TallFactors:
         defect = ops.as_host(ops.plain_norm_fro(ops.add_diagonal(gram, -1.0)))
         good = np.asarray(defect <= LARGEST_DEFECT)  # False for NaN, where a factorisation failed
         second = ops.cholesky(gram)
-        R = ops.adjoint(ops.matmul(L, second))
+        R = ops.matmul(ops.adjoint(second), ops.adjoint(L))
     if good.all():
         return TallFactors(basis, second, R)
     Q, by_householder = ops.qr(X)

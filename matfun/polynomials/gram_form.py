@@ -6,10 +6,10 @@ carried here, with its rounding.  The error of G, of relative size u, is a spuri
 zero, negative as often as not, and every step multiplies it by h(1)^2: after a few steep steps it leaves the region of
 convergence.  A restart forms X Q and a fresh G.
 
-Where to restart is found by a simulation on the spectrum alone: each value of it is followed with an error of the size
-of the working precision, of either sign, added to every quantity that is rounded, in the Gram form and in the standard
-form.  The fewest restarts are taken with which the Gram form amplifies errors not much more than the standard form
-does.  Source of the form and of the idea of the simulation: Gram Newton-Schulz (Dao AI Lab, 2026,
+Where to restart is found by a simulation on the spectrum alone: each value of it is followed with errors of the size
+of the working precision added to everything that is rounded, in the Gram form and in the standard form.  The fewest
+restarts are taken with which no value is off by much more than some value above it is in the standard form.
+Source of the form and of the idea of the simulation: Gram Newton-Schulz (Dao AI Lab, 2026,
 dao-ailab.github.io/blog/2026/gram-newton-schulz); the criterion is ours.  Price: theory/gram_form.py.
 """
 
@@ -19,17 +19,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from math import isinf
+from math import isinf, prod
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from matfun.host import host_constant
 from matfun.polynomials.update import Basis, Polynomial
 
-LARGEST_EXCESS = 8.0
-"""The Gram form may amplify errors by this factor more than the standard form: three bits.
+Values: TypeAlias = np.ndarray[Any, Any]
 
-With 4, bfloat16 restarts once more in five steps of Polar Express, which costs what the form gains."""
+LARGEST_EXCESS = 8.0
+"""The Gram form may amplify errors by this factor more than the standard form: three bits."""
+
+LARGEST_ERROR = 3 / 8
+"""No error may grow beyond this, unless it does so in the standard form: values that are zero up to rounding grow to 1
+in many steps, in both.  Between a quarter, with which 16 bits have hardly a plan, and a half; Muon's constants, for
+which they are used, leave a band of 0.32 themselves."""
+
+LARGEST_STANDARD_ERROR = 4.0
+"""Values stay below 2; where errors are larger the standard form itself runs away and says nothing of what is safe."""
+
+LARGEST_GROWTH = 50.0
+"""Of Q in a block.  Rounding couples large and small values, which the simulation does not see; errors of u ||Q|| come
+of it.  Two steps of the steepest quintic grow by 34; Gram Newton-Schulz keeps the condition of Q below about 100."""
 
 EXCESSES = (1.0, 2.0, 4.0, LARGEST_EXCESS)
 """Tried in this order; of equally many restarts those that amplify least are taken."""
@@ -103,7 +116,10 @@ def _plan(
     updates: tuple[tuple[Basis, tuple[float, ...]], ...], unit_roundoff: float, prices: Prices
 ) -> tuple[int, ...] | None:
     polynomials = [Polynomial(c, basis) for basis, c in updates]
-    plans = [_restarts(polynomials, unit_roundoff, excess) for excess in EXCESSES]
+    standard = envelope(errors(polynomials, unit_roundoff, tuple(range(1, len(polynomials)))))
+    if not standard[0] <= LARGEST_STANDARD_ERROR:
+        return None
+    plans = [_restarts(polynomials, unit_roundoff, allowed(standard, excess)) for excess in EXCESSES]
     found = [plan for plan in plans if plan is not None]
     products = [h.symmetric_products for h in polynomials]
     if isinf(prices.aspect):
@@ -116,17 +132,20 @@ def _plan(
     return min(cheaper, key=price, default=None)
 
 
-def _restarts(updates: Sequence[Polynomial], u: float, excess: float) -> tuple[int, ...] | None:
-    """Blocks as long as the excess allows, from the first step on, whatever follows being in standard form."""
+def _restarts(updates: Sequence[Polynomial], u: float, most: Values) -> tuple[int, ...] | None:
+    """Blocks as long as the errors allow, from the first step on, whatever follows being in standard form."""
     steps = len(updates)
-    allowed = excess * largest_error(updates, u, tuple(range(1, steps)))
-    if not np.isfinite(allowed):
-        return None
+    slopes = [abs(float(h(1.0))) for h in updates]
     restarts: tuple[int, ...] = ()
     start = 0
     while start < steps:
         end = next(
-            (b for b in range(steps, start, -1) if largest_error(updates, u, (*restarts, *range(b, steps))) <= allowed),
+            (
+                b
+                for b in range(steps, start, -1)
+                if (b == start + 1 or prod(slopes[start:b]) <= LARGEST_GROWTH)
+                and np.all(errors(updates, u, (*restarts, *range(b, steps))) <= most)
+            ),
             None,
         )
         if end is None:
@@ -137,13 +156,24 @@ def _restarts(updates: Sequence[Polynomial], u: float, excess: float) -> tuple[i
     return restarts
 
 
-def _spectrum() -> np.ndarray:
+def envelope(error: Values) -> Values:
+    """Of each value the largest error of those that are not smaller."""
+    return np.maximum.accumulate(error[::-1])[::-1]
+
+
+def allowed(standard: Values, excess: float) -> Values:
+    """Largest errors of the Gram form beside those of the standard form."""
+    return np.minimum(excess * standard, np.maximum(standard, LARGEST_ERROR))
+
+
+def spectrum() -> Values:
+    """Values that are followed, in ascending order."""
     small, even = np.geomspace(1e-6, LARGEST_VALUE, 61), np.linspace(0.0, LARGEST_VALUE, 60)
     return np.unique(np.concatenate([small, even]))
 
 
-def largest_error(updates: Sequence[Polynomial], u: float, restarts: tuple[int, ...]) -> float:
-    """Largest error of the final singular values when errors of size u enter wherever something is rounded.
+def errors(updates: Sequence[Polynomial], u: float, restarts: tuple[int, ...]) -> Values:
+    """Errors of the final values when errors of size u, of either sign, enter wherever something is rounded.
 
     Parameters
     ----------
@@ -152,18 +182,19 @@ def largest_error(updates: Sequence[Polynomial], u: float, restarts: tuple[int, 
     restarts : tuple of int
         (1, ..., steps - 1) is the standard form.
     """
-    sigmas = exact = _spectrum()
-    worst = 0.0
+    sigmas = exact = spectrum()
+    worst = np.zeros_like(sigmas)
     with np.errstate(over="ignore", invalid="ignore"):
         for h in updates:
             exact = exact * h(1 - exact * exact)
-        for sign in (u, -u):
-            error = float(np.max(np.abs(_followed(updates, sign, restarts, sigmas) - exact)))
-            worst = max(worst, error) if np.isfinite(error) else np.inf
+        for of_gram, of_h in ((u, u), (u, -u), (-u, u), (-u, -u)):
+            error = np.abs(_followed(updates, of_gram, of_h, restarts, sigmas) - exact)
+            worst = np.maximum(worst, np.where(np.isfinite(error), error, np.inf))
     return worst
 
 
-def _followed(updates: Sequence[Polynomial], u: float, restarts: tuple[int, ...], x: np.ndarray) -> np.ndarray:
+def _followed(updates: Sequence[Polynomial], u: float, v: float, restarts: tuple[int, ...], x: Values) -> Values:
+    """Values after the steps, u relative to the largest one added to G and X, and v to h and Q."""
     q = g = np.ones_like(x)
     for k, h in enumerate(updates):
         if k == 0 or k in restarts:
@@ -171,6 +202,7 @@ def _followed(updates: Sequence[Polynomial], u: float, restarts: tuple[int, ...]
             g = x * x + u * np.max(x * x)
             q = np.ones_like(x)
         value = h(1 - g)
+        value = value + v * np.max(np.abs(value))
         q, g = q * value, g * value * value
-        g = g + u * np.max(np.abs(g))
+        q, g = q + v * np.max(np.abs(q)), g + u * np.max(np.abs(g))
     return np.asarray(x * q + u * np.max(np.abs(x)) * np.max(np.abs(q)))

@@ -51,4 +51,7 @@ class PolarGramProblem(PolarProblem):
             self.work.products += 1
             return PolarState(ops.matmul(X, factor), step=step)
         self.work.products += 2
-        return PolarState(X, ops.symm_matmul(gram, ops.square(P)), factor=factor, step=step)
+        # What is not Hermitian in G grows as no error of an eigenvalue does: between a large and a small value by the
+        # square of the slope a step.
+        carried = ops.hermitian_part(ops.symm_matmul(gram, ops.square(P)))
+        return PolarState(X, carried, factor=factor, step=step)

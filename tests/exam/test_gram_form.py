@@ -4,14 +4,23 @@ Its residuals are those of a Gram matrix that is carried, and its last X is form
 """
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 import matfun
 from matfun.functions.form import known_in_advance
-from matfun.lab.spectra import log_spaced, with_singular_values
-from matfun.polynomials.gram_form import LARGEST_EXCESS, largest_error, plan_restarts
+from matfun.lab.spectra import gaussian, log_spaced, with_singular_values
+from matfun.polynomials.gram_form import (
+    LARGEST_ERROR,
+    LARGEST_EXCESS,
+    LARGEST_GROWTH,
+    allowed,
+    envelope,
+    errors,
+    plan_restarts,
+)
 from matfun.polynomials.update import Polynomial
 from matfun.problems.polar import PolarProblem, PolarState
 from matfun.problems.polar_gram import PolarGramProblem
@@ -72,8 +81,9 @@ def compare(form, dtype, kind, library_name):
     assert (np.abs(got - np.sort(want[-1])[::-1]) <= np.max(e)).all()
 
 
-@pytest.mark.parametrize("kind", ["log-spaced", "gaussian"])
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("dtype", "kind"), [*((dtype, "log-spaced") for dtype in DTYPES), ("float32", "gaussian"), ("float64", "gaussian")]
+)
 @each_polynomial_form
 def test_every_residual_and_the_last_spectrum_are_the_predicted_ones(form, dtype, kind):
     compare(form, dtype, kind, "numpy")
@@ -123,14 +133,18 @@ def map_of(updates, sigmas):
 
 
 RULES = {
-    "polar-express": matfun.PolarExpress(),
+    "polar-express": "polar-express",
+    "published": "polar-express-published",
     "muon": "muon",
     "newton-schulz": matfun.NewtonSchulz(5),
     "cubic": matfun.PolarExpress(degree=3),
-    "degree-7": matfun.PolarExpress(degree=7),
+    "degree-9": matfun.PolarExpress(degree=9),
+    "deepseek": "deepseek-v4",
+    "prism-constant": "prism-constant",
+    "cans": "cans-quintic",
 }
 
-SHAPE = (160, 40)
+SHAPE = (160, 64)
 
 
 def scaled_spectra():
@@ -138,84 +152,112 @@ def scaled_spectra():
     n = SHAPE[1]
     half = np.ones(n // 2)
     found = {
+        "gaussian": np.linalg.svd(gaussian(*SHAPE, 0), compute_uv=False),
         "kappa-10": np.geomspace(1, 0.1, n),
         "kappa-1e3": np.geomspace(1, 1e-3, n),
         "kappa-1e8": np.geomspace(1, 1e-8, n),
         "two-levels": np.concatenate([half, 1e-3 * half]),
         "rank-half": np.concatenate([half, 0 * half]),
         "one-large": np.concatenate([[1.0], np.full(n - 1, 1e-2)]),
+        "one-huge": np.concatenate([[1.0], np.full(n - 1, 1e-4)]),
+        "two-large": np.concatenate([[1.0, 1.0], np.full(n - 2, 1e-3)]),
         "flat": np.ones(n),
     }
     return {name: s / np.sum(s**4) ** 0.25 for name, s in found.items()}
 
 
 NORM_OF_ROUNDINGS = 3 + SHAPE[1] ** 0.5
-"""The simulation adds one rounding to a value; those of a product of order n have a norm of up to so many (SIZE)."""
+"""Norm of the rounding errors of a product of order n, in units of u (SIZE)."""
 
 
-@pytest.mark.parametrize("spectrum", scaled_spectra())
+def named_rule(name):
+    return matfun.rules.rule.rule_for(RULES[name], "polar")[1]
+
+
+def stored_matrix(spectrum, kind):
+    """A tensor, and the singular triplets of what it holds."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    A = torch.from_numpy(with_singular_values(scaled_spectra()[spectrum], *SHAPE, 3)).to(getattr(torch, kind))
+    return A, np.linalg.svd(A.to(torch.float64).numpy(), full_matrices=False)
+
+
+def distance(problem, rule, A, steps, eps, exact):
+    """Of the last X from the exact map, in the spectral norm; of one that is not finite, very far."""
+    state, _ = matfun.drive.run_steps(problem, rule, PolarState(A), steps=steps, eps=eps)
+    X = np.asarray(state.X.double().numpy())
+    return np.linalg.norm(X - exact, 2) if np.isfinite(X).all() else np.inf
+
+
+@pytest.mark.parametrize("steps", [2, 5, 12, 20])
 @pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32", "float64"])
-def test_both_forms_meet_the_same_bound(dtype, name, spectrum):
-    """Against the exact map of the stored matrix, in the spectral norm."""
+def test_the_gram_form_is_as_accurate_as_the_standard_form(dtype, name, steps):
+    """On every spectrum, against the exact map of the stored matrix, beside the standard form on the same matrix.
+
+    Where rounding hardly shows in the standard form, X Q is still off by u ||Q||.
+    """
     torch = pytest.importorskip("torch", reason="torch is not installed")
-    kind = getattr(torch, dtype)
-    rule = matfun.rules.rule.rule_for(RULES[name], "polar")[1]
-    eps = torch.finfo(kind).eps
-    updates = known_in_advance(rule, 5, eps)
+    rule, eps = named_rule(name), torch.finfo(getattr(torch, dtype)).eps
+    updates = known_in_advance(rule, steps, eps)
     restarts = plan_restarts(updates, eps / 2, INFINITE)
-    polynomials = [Polynomial(c, basis) for basis, c in updates]
-    bound = LARGEST_EXCESS * NORM_OF_ROUNDINGS * largest_error(polynomials, eps / 2, (1, 2, 3, 4))
     if restarts is None:
         pytest.skip("no plan is safe and saves a Gram product")
-    A = torch.from_numpy(with_singular_values(scaled_spectra()[spectrum], *SHAPE, 3)).to(kind)
-    U, s, Vh = np.linalg.svd(A.to(torch.float64).numpy(), full_matrices=False)
-    exact = (U * map_of(updates, s)) @ Vh
-    ops = matfun.providers.ops_for(A)
-    for problem in (PolarProblem(ops), PolarGramProblem(ops, None, 5, restarts)):
-        state, _ = matfun.drive.run_steps(problem, rule, PolarState(A), steps=5, eps=eps)
-        error = np.linalg.norm(state.X.to(torch.float64).numpy() - exact, 2)
-        assert error <= bound
+    for spectrum in scaled_spectra():
+        A, (U, s, Vh) = stored_matrix(spectrum, dtype)
+        exact, ops = (U * map_of(updates, s)) @ Vh, matfun.providers.ops_for(A)
+        standard = distance(PolarProblem(ops), rule, A, steps, eps, exact)
+        gram = distance(PolarGramProblem(ops, None, steps, restarts), rule, A, steps, eps, exact)
+        assert gram <= LARGEST_EXCESS * standard + LARGEST_GROWTH * NORM_OF_ROUNDINGS * eps / 2, (
+            spectrum,
+            gram,
+            standard,
+        )
+        assert gram <= standard + LARGEST_ERROR, (spectrum, gram, standard)
 
 
-def test_without_restarts_the_bound_is_broken():
-    """What the plans are for: a spurious eigenvalue of the carried Gram matrix runs away."""
+@pytest.mark.parametrize(
+    ("dtype", "name", "spectrum"), [("bfloat16", "muon", "kappa-1e8"), ("float32", "polar-express", "kappa-1e3")]
+)
+def test_without_restarts_it_runs_away(dtype, name, spectrum):
+    """What the plans are for: a spurious eigenvalue of the carried Gram matrix grows."""
     torch = pytest.importorskip("torch", reason="torch is not installed")
-    rule = matfun.PolarExpress()
-    for kind, name in ((torch.bfloat16, "kappa-1e3"), (torch.float32, "kappa-1e8")):
-        A = torch.from_numpy(with_singular_values(scaled_spectra()[name], *SHAPE, 3)).to(kind)
-        eps = torch.finfo(kind).eps
-        updates = known_in_advance(rule, 8, eps)
-        polynomials = [Polynomial(c, basis) for basis, c in updates]
-        bound = LARGEST_EXCESS * NORM_OF_ROUNDINGS * largest_error(polynomials, eps / 2, tuple(range(1, 8)))
-        U, s, Vh = np.linalg.svd(A.to(torch.float64).numpy(), full_matrices=False)
-        exact = (U * map_of(updates, s)) @ Vh
-        problem = PolarGramProblem(matfun.providers.ops_for(A), None, 8, ())
-        state, _ = matfun.drive.run_steps(problem, rule, PolarState(A), steps=8, eps=eps)
-        error = np.linalg.norm(np.nan_to_num(state.X.to(torch.float64).numpy(), nan=1e30) - exact, 2)
-        assert error > bound
+    rule, eps, steps = named_rule(name), torch.finfo(getattr(torch, dtype)).eps, 20
+    updates = known_in_advance(rule, steps, eps)
+    A, (U, s, Vh) = stored_matrix(spectrum, dtype)
+    exact, ops = (U * map_of(updates, s)) @ Vh, matfun.providers.ops_for(A)
+    standard = distance(PolarProblem(ops), rule, A, steps, eps, exact)
+    gram = distance(PolarGramProblem(ops, None, steps, ()), rule, A, steps, eps, exact)
+    assert gram > standard + LARGEST_ERROR or gram > 100 * standard
 
 
 @pytest.mark.parametrize("u", [2.0**-8, 2.0**-11, 2.0**-24, 2.0**-53])
 @pytest.mark.parametrize("name", RULES)
-def test_a_plan_amplifies_no_more_than_it_may(name, u):
-    rule = matfun.rules.rule.rule_for(RULES[name], "polar")[1]
+def test_a_plan_keeps_its_rules(name, u):
     for steps in (1, 2, 5, 9):
-        updates = known_in_advance(rule, steps, 2 * u)
+        updates = known_in_advance(named_rule(name), steps, 2 * u)
         polynomials = [Polynomial(c, basis) for basis, c in updates]
         restarts = plan_restarts(updates, u, INFINITE)
         if restarts is None:
             continue
-        standard = largest_error(polynomials, u, tuple(range(1, steps)))
-        assert largest_error(polynomials, u, restarts) <= LARGEST_EXCESS * standard
+        standard = envelope(errors(polynomials, u, tuple(range(1, steps))))
+        assert (errors(polynomials, u, restarts) <= allowed(standard, LARGEST_EXCESS)).all()
         assert len(restarts) < steps - 1
+        ends = (0, *restarts, steps)
+        for a, b in pairwise(ends):
+            assert b - a == 1 or np.prod([h(1.0) for h in polynomials[a:b]]) <= LARGEST_GROWTH
 
 
-def test_muon_restarts_once_after_two_steps_as_published():
+def test_muon_restarts_after_two_steps_as_published():
     """Gram Newton-Schulz restarts after step 2 of 5, in float16; bfloat16 rounds eight times as coarsely."""
-    updates = known_in_advance(matfun.rules.rule.rule_for("muon", "polar")[1], 5, 2.0**-10)
-    assert plan_restarts(updates, 2.0**-11, 4.0) == (2,)
-    assert plan_restarts(updates, 2.0**-24, 4.0) == (2,)
+    updates = known_in_advance(named_rule("muon"), 5, 2.0**-10)
+    assert plan_restarts(updates, 2.0**-53, 4.0) == (2,)
+    for u in (2.0**-8, 2.0**-11, 2.0**-24):
+        assert plan_restarts(updates, u, 4.0)[0] == 2
+
+
+def test_a_list_that_is_not_safe_in_16_bits_stays_in_standard_form():
+    """The simulated standard form itself runs away: a value beyond the safety factor does."""
+    assert plan_restarts(known_in_advance(named_rule("polar-express"), 5, 2.0**-7), 2.0**-8, INFINITE) is None
 
 
 def test_where_it_saves_nothing_the_form_is_the_standard_one():
@@ -241,6 +283,12 @@ class Looking:
 
     def next(self, view):
         return Polynomial((1.5 + 0.0 * view.residual.norm(), 0.0))
+
+
+def test_one_step_is_the_same_in_both_forms():
+    A = np.random.default_rng(0).standard_normal((40, 10))
+    for steps in (0, 1):
+        assert np.array_equal(matfun.orthogonalize(A, steps=steps, form="gram"), matfun.orthogonalize(A, steps=steps))
 
 
 @pytest.mark.parametrize("rule", ["qdwh", "svd", Looking()], ids=["qdwh", "svd", "looking"])
@@ -271,5 +319,5 @@ def test_zero_members_and_scales(name, shape):
     X = matfun.orthogonalize(A, name, form="gram", rng=0)
     assert np.array_equal(matfun.orthogonalize(A * 2.0**300, name, form="gram", rng=0), X)
     assert not np.any(matfun.orthogonalize(0 * A, name, form="gram", rng=0))
-    kappa = matfun.orthogonalize(with_singular_values(log_spaced(10, 1e3), 40, 10, 0), name, 12, form="gram", rng=0)
+    kappa = matfun.orthogonalize(with_singular_values(log_spaced(10, 1e3), 40, 10, 0), name, 14, form="gram", rng=0)
     assert np.linalg.norm(kappa.T @ kappa - np.eye(10)) < 1e-12

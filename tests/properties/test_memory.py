@@ -105,7 +105,7 @@ def test_every_line_of_the_table_is_measured():
 
 def test_a_stack_takes_no_more_than_the_results_and_a_part():
     """Members are worked on as they fit the cache, here two at a time."""
-    A = np.random.default_rng(0).standard_normal((16, 256, 256))
+    A = np.random.default_rng(0).standard_normal((16, 128, 128))
     matfun.orthogonalize(A)
     tracemalloc.start()
     matfun.orthogonalize(A)

@@ -21,12 +21,20 @@ SMALLEST = 4 * EMPIRICAL_BLOCK
 
 def worthwhile(A: torch.Tensor, *others: torch.Tensor | None) -> bool:
     """Whether products that start with A should be formed in blocks; no derivative goes through them."""
+    return A.ndim == 2 and A.shape[0] >= SMALLEST and A.device.type == "cpu" and plain(A, *others)
+
+
+def plain(*operands: torch.Tensor | None) -> bool:
+    """Whether tensors are nothing but numbers: no derivative, ``torch.func`` or compiler looks on."""
+    return not (
+        torch.compiler.is_compiling() or any(X is not None and (X.requires_grad or _wrapped(X)) for X in operands)
+    )
+
+
+def _wrapped(X: torch.Tensor) -> bool:
+    functorch = torch._C._functorch
     return (
-        A.ndim == 2
-        and A.shape[0] >= SMALLEST
-        and A.device.type == "cpu"
-        and not torch.compiler.is_compiling()
-        and not any(X is not None and X.requires_grad for X in (A, *others))
+        bool(functorch.is_functorch_wrapped_tensor(X)) or torch.autograd.forward_ad.unpack_dual(X).tangent is not None
     )
 
 

@@ -1,0 +1,44 @@
+"""Do torch's transformations go through large and tall matrices, whose products are formed in blocks or whose form is
+the Gram form?
+"""
+
+import numpy as np
+import pytest
+
+import matfun
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+
+def normal(*shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def total(X):
+    return (matfun.orthogonalize(X, steps=2) * torch.linspace(-1, 1, X.shape[-1], dtype=X.dtype)).sum()
+
+
+@pytest.mark.parametrize("shape", [(520, 512), (400, 130)], ids=["blocked", "gram"])
+def test_derivatives_agree_with_differences(shape):
+    A, D = normal(*shape), normal(*shape[::-1]).mT
+    step = 1e-5
+    want = float((total(A + step * D) - total(A - step * D)) / (2 * step))
+    forward = float(torch.func.jvp(total, (A,), (D,))[1])
+    backward = float((torch.func.grad(total)(A) * D).sum())
+    assert forward == pytest.approx(want, rel=1e-5, abs=1e-6)
+    assert backward == pytest.approx(forward, rel=1e-9, abs=1e-10)
+
+
+def test_vmap_of_large_matrices_and_of_stacks():
+    A = normal(2, 520, 512)
+    torch.testing.assert_close(torch.func.vmap(total)(A), torch.stack([total(X) for X in A]))
+    stacks = normal(2, 5, 200, 130)
+    found = torch.func.vmap(matfun.orthogonalize)(stacks)
+    torch.testing.assert_close(found, torch.stack([matfun.orthogonalize(S) for S in stacks]))
+
+
+def test_a_compiled_function_takes_several_tall_shapes():
+    compiled = torch.compile(lambda X: matfun.orthogonalize(X), backend="eager", fullgraph=True)
+    for shape in ((400, 130), (500, 140), (600, 150)):
+        A = normal(*shape)
+        np.testing.assert_allclose(compiled(A).numpy(), matfun.orthogonalize(A).numpy(), rtol=0, atol=1e-12)
