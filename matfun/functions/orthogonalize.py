@@ -41,8 +41,8 @@ def orthogonalize(
         At least 0.
     form : {"auto", "standard", "gram"}
         Where the sides differ by a factor of 1.5 or more, polynomial rules may iterate on the Gram matrix of the small
-        side and touch A a few times only.  ``"auto"`` does so where it costs less, on sides of at least 128, and the
-        rounding errors stay as small as in the standard form; ``"gram"`` asks for it whatever the sizes.
+        side and touch A a few times only.  ``"auto"`` does so where it costs less, on sides of at least 128, and a
+        simulation of the rounding errors allows it (docs/speed.md); ``"gram"`` asks for it whatever the sizes.
     rng : numpy.random.Generator, seed or None
         Source of the sketch, for rules that have one; under ``jax.jit`` the draw becomes a constant of the trace.
     full_output : bool

@@ -18,6 +18,7 @@ def total(X):
     return (matfun.orthogonalize(X, steps=2) * torch.linspace(-1, 1, X.shape[-1], dtype=X.dtype)).sum()
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # torch's own forward mode
 @pytest.mark.parametrize("shape", [(520, 512), (400, 130)], ids=["blocked", "gram"])
 def test_derivatives_agree_with_differences(shape):
     A, D = normal(*shape), normal(*shape[::-1]).mT
