@@ -172,8 +172,10 @@ class TorchOps(Ops):
             product = A @ B if isinstance(alpha, (int, float)) and alpha == 1 else self.scale(A @ B, alpha)
             beta = beta if isinstance(beta, (int, float)) else beta.to(C.dtype)[..., None, None]
             if isinstance(beta, (int, float)):
-                return product.add_(C, alpha=beta)
-            return product.addcmul_(C, beta.expand(*C.shape[:-2], 1, 1))
+                return torch.add(product, C, alpha=beta)
+            factor = beta.expand(*C.shape[:-2], 1, 1)
+            # in place where nobody looks on: no third matrix of this size
+            return product.addcmul_(C, factor) if blocked.plain(product, C) else torch.addcmul(product, C, factor)
         if C.ndim == 2:
             return torch.addmm(C, A, B, beta=beta, alpha=alpha)
         shape = C.shape

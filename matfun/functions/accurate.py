@@ -85,7 +85,7 @@ class AccurateRun:
             proof = replace(proof, backward_error=plain(next(errors)), orthogonality=plain(next(errors)))
         U, H = self._replace_unusable(U, H)
         measured = outcome.residual
-        if getattr(rule, "exact", False):  # nobody has looked but the certificate
+        if getattr(rule, "exact", False):  # only the certificate has looked
             measured = np.asarray(proof.orthogonality) * min(self.given.A.shape[-2:]) ** 0.5
         residual = np.where(self.usable, measured, np.where(self.zero, 0.0, np.nan))
         work = begin.problem.work

@@ -214,8 +214,8 @@ ACCURATE = [
     ("polar-express-3", PolarExpress(degree=3), "polar-express", {"degree": 3}),
     ("prism-exact", Prism(sketch_size=None), "prism", {"degree": 5}),
     ("prism-3-exact", Prism(3, sketch_size=None), "prism", {"degree": 3}),
-    ("svd", "svd", "svd", {}),
 ]
+"""Not the SVD, after which nobody looks at a residual."""
 
 
 @pytest.mark.parametrize("shape", [(N, N), (3 * N, N), (N, 2 * N)], ids=["square", "tall", "wide"])

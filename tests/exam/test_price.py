@@ -134,6 +134,8 @@ def test_a_run_to_a_goal_costs_its_steps_the_last_look_and_the_polish(form, tol,
         pytest.skip("does not converge")
     if form.needs_square:
         pytest.skip("the rotation is counted in test_orthogonalize_costs_its_steps")
+    if getattr(form.rule, "exact", False):
+        pytest.skip("a factorisation is not iterated on: test_a_factorisation_costs_two_products")
     square = with_singular_values(log_spaced(N, 30.0), N, N, 0)
     A, ops = counted("numpy", matrix() if tall else square)
     info = matfun.polar(A, method=form.rule, tol=tol, rng=0, backend=ops).info
@@ -149,6 +151,17 @@ def test_a_run_to_a_goal_costs_its_steps_the_last_look_and_the_polish(form, tol,
     got["apply"] += ops.counts["matmul"] - H_AND_PROBES - want["qr"] - (SMALL_AND_BACK if tall else 0)
     want += REDUCTION if tall else Counter()
     assert got == Counter({k: v for k, v in want.items() if v})
+
+
+@pytest.mark.parametrize("tall", [False, True], ids=["square", "tall"])
+def test_a_factorisation_costs_two_products(tall):
+    """U V^H, and for H a rank-k product instead of U^H A."""
+    A, ops = counted("numpy", matrix() if tall else matrix()[:N])
+    info = matfun.polar(A, method="svd", rng=0, backend=ops).info
+    assert (info.products, info.steps, info.history.residuals) == (5 if tall else 1, 1, ())
+    want = Counter(gram=1, svd=1) + (REDUCTION if tall else Counter())
+    assert Counter(kinds(ops.counts)) == want
+    assert ops.counts["matmul"] == 1 + (H_AND_PROBES - 1) + (SMALL_AND_BACK if tall else 0)
 
 
 def test_the_polish_is_one_product():
