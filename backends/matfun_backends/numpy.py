@@ -166,15 +166,17 @@ class NumpyOps(Ops):
         return np.vecdot(_flat(X), _flat(Y)).real
 
     def svd(self, X: Array) -> tuple[Array, Array, Array]:
-        if X.ndim > 2 or not np.isfinite(self.plain_norm_fro(X)):
+        # Single precision stays single in SciPy.  For double precision NumPy's own threads are better not mixed with
+        # those of SciPy's BLAS.
+        if X.dtype.char not in "fF" or X.ndim > 2 or not np.isfinite(self.plain_norm_fro(X)):
             return super().svd(X)
-        from scipy.linalg import svd  # single precision stays single, where NumPy's is in double
+        from scipy.linalg import svd
 
         U, s, Vh = svd(X, full_matrices=False, check_finite=False)
         return U, s, Vh
 
     def cholesky(self, S: Array) -> Array:
-        if S.ndim > 2 or S.size == 0:
+        if S.dtype.char not in "fF" or S.ndim > 2 or S.size == 0:
             return super().cholesky(S)
         from scipy.linalg import lapack  # as for the SVD
 

@@ -10,6 +10,13 @@ import matfun
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
 
+@pytest.fixture(autouse=True)
+def _blocks_of_small_matrices(monkeypatch):
+    from matfun_backends.products import blocked
+
+    monkeypatch.setattr(blocked, "SMALLEST", 512)
+
+
 def normal(*shape):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
