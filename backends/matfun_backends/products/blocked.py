@@ -16,7 +16,7 @@ EMPIRICAL_BLOCK = 256
 MOST_BLOCKS = 8
 
 SMALLEST = 6 * EMPIRICAL_BLOCK
-"""Rows of the result: on two cores smaller ones took longer in blocks, 512 rows in bfloat16 half as long again."""
+"""Rows of the result: with two threads smaller ones took longer in blocks than whole."""
 
 
 def worthwhile(A: torch.Tensor, *others: torch.Tensor | None) -> bool:
