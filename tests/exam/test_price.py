@@ -153,10 +153,13 @@ def test_a_run_to_a_goal_costs_its_steps_the_last_look_and_the_polish(form, tol,
     assert got == Counter({k: v for k, v in want.items() if v})
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
 @pytest.mark.parametrize("tall", [False, True], ids=["square", "tall"])
-def test_a_factorisation_costs_two_products(tall):
-    """U V^H, and for H a rank-k product instead of U^H A."""
-    A, ops = counted("numpy", matrix() if tall else matrix()[:N])
+def test_a_factorisation_costs_two_products(tall, dtype, order):
+    """U V^H, and for H a rank-k product instead of U^H A; a tall matrix is not left to Householder's method."""
+    A = np.asarray(matrix(dtype) if tall else matrix(dtype)[:N], order=order)
+    A, ops = counted("numpy", A)
     info = matfun.polar(A, method="svd", rng=0, backend=ops).info
     assert (info.products, info.steps, info.history.residuals) == (5 if tall else 1, 1, ())
     want = Counter(gram=1, svd=1) + (REDUCTION if tall else Counter())
