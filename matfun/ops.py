@@ -105,6 +105,10 @@ class Ops:
         """Whether on the device of X a matrix product is much cheaper per flop than an SVD (a GPU)."""
         return False
 
+    def prefers_rows(self, X: Array) -> bool:  # noqa: ARG002 - providers look at X
+        """Whether products of a square X are faster for X X^H than for X^H X, and its adjoint is a view."""
+        return False
+
     def members_at_once(self, X: Array) -> int | None:  # noqa: ARG002 - providers look at X
         """How many matrices of a stack to work on at a time; None for all.
 
@@ -532,6 +536,15 @@ class Ops:
             self._exponents[dtype] = floor(log2(float(self.xp.finfo(dtype).max))) - 2.0
         return self._exponents[dtype]
 
+    def is_near_one(self, norm: float, dtype: Any) -> bool:
+        """Whether a norm needs no scaling: powers up to the ninth are normal numbers of the dtype.
+
+        The eighth is the square of the norm of the squared Gram matrix, the ninth divides the last coefficient of a
+        polynomial of degree 9.
+        """
+        limit = self.exponent_limit(dtype) / 9
+        return bool(2.0**-limit < norm < 2.0**limit)
+
     def prescale(self, A: Array) -> tuple[Array, Array]:
         """Bring the norm of each matrix near 1 by an exact power of two.
 
@@ -573,6 +586,13 @@ class Ops:
     def positive_or_one(self, x: Array) -> Array:
         """Non-negative x with its zeros replaced by 1: a divisor that leaves zero matrices alone."""
         return x + self.xp.astype(x <= 0, x.dtype)
+
+    def divisor(self, X: Array) -> Scalar:
+        """Frobenius norm to divide an X of a norm near 1 by; 1 for a zero matrix.
+
+        A Python float where a look costs nothing and hides nothing: products take that as a factor, without a pass.
+        """
+        return self.positive_or_one(self.plain_norm_fro(X))
 
     def norm_fro(self, X: Array) -> Array:
         """Frobenius norm per matrix, shape (...); no over- or underflow on the way to it."""

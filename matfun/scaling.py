@@ -53,5 +53,5 @@ def scale_to_unit(problem: PolarProblem, X: Array, *, forms_square: bool) -> tup
     if forms_square and not ops.is_narrow_range(X.dtype):
         state = problem.scale_by_gram(PolarState(X))
         return state, state.divisor
-    norm = ops.positive_or_one(ops.plain_norm_fro(X))
-    return PolarState(ops.scale(X, 1 / norm)), norm
+    norm = ops.divisor(X)
+    return PolarState(X, divisor=norm), norm

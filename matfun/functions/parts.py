@@ -38,9 +38,10 @@ def in_parts(run: Callable[[Array], Part], ops: Ops, A: Array) -> Part:
     ops : Ops
     A : array, shape (..., m, n)
     """
-    stack, size = A.shape[:-2], ops.members_at_once(A)
+    stack = A.shape[:-2]
+    size = ops.members_at_once(A) if stack else None
     count = prod(stack)
-    if size is None or not stack or count <= size:
+    if size is None or count <= size:
         return run(A)
     flat = ops.xp.reshape(A, (count, *A.shape[-2:]))
     parts: list[Part] = []

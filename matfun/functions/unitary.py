@@ -44,6 +44,8 @@ def rounding_floor(small_side: int, eps: float) -> float:
 class Start:
     """A scaled start and the problem it belongs to; A itself where it is tall, its adjoint where it is wide.
 
+    A square matrix may be taken as either.
+
     Attributes
     ----------
     problem : PolarProblem
@@ -117,7 +119,8 @@ def start(given: Input, rule: Rule, problem: PolarProblem, *, reduce: bool) -> S
     """
     ops = problem.ops
     prescaled, exponent = ops.prescale(given.A)
-    wide = prescaled.shape[-2] < prescaled.shape[-1]
+    rows, columns = prescaled.shape[-2:]
+    wide = rows < columns or (rows == columns and not reduce and ops.prefers_rows(prescaled))
     X = ops.adjoint(prescaled) if wide else prescaled
     m, n = X.shape[-2:]
     factors = None

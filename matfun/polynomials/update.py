@@ -57,7 +57,17 @@ class Polynomial:
     @property
     def symmetric_products(self) -> int:
         """Products of Hermitian matrices that forming h takes, by the scheme that its coefficients get."""
-        return choose(self.coefficients).products
+        q = self.degree
+        return choose(self.coefficients).products if q > 3 else max(q - 1, 0)
+
+    @property
+    def is_correction(self) -> bool:
+        """Whether h is 1 and something that becomes small: a sum with 1 would drown its last digits.
+
+        So it is in the residual basis with c_0 = 1, or a c_0 that the host does not know.
+        """
+        c0 = self.coefficients[0]
+        return self.basis == "residual" and (not isinstance(c0, (int, float)) or c0 == 1)
 
     def __call__(self, r: Any) -> Any:
         """Evaluate h at r, on anything that has ``+`` and ``*`` (Horner)."""

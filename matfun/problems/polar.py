@@ -24,6 +24,10 @@ from matfun.problems.matrix import MatrixProblem, MatrixResidual, NewtonScaling
 CHOLESKY_FROM_SHIFT = 1 / 100
 """Cholesky of G + s I is stable for s >= 1/100 (c <= 100, Nakatsukasa, Bai, Gygi 2010; JAX and others)."""
 
+LARGEST_FOLDED = 4
+"""Degree of h up to which a division is folded into its coefficients: the power 2 q + 1 of the divisor is a normal
+number (``Ops.prescale``, ``Ops.is_near_one``)."""
+
 COMPLETION_MARGIN = 1 / 64
 """By this a completed start is shrunk, so that rounding, in 16 bits too, leaves its spectral norm below 1."""
 
@@ -73,8 +77,7 @@ class PolarProblem(MatrixProblem):
         gram = self.gram(state.X) if state.gram is None else state.gram
         square = ops.square(gram)
         self.work.products += 1
-        bound = ops.positive_or_one(ops.plain_norm_fro(square)) ** 0.25
-        return PolarState(state.X, gram, square, bound)
+        return PolarState(state.X, gram, square, ops.divisor(square) ** 0.25)
 
     def gram(self, X: Array) -> Array:
         """X^H X of a state."""
@@ -89,9 +92,8 @@ class PolarProblem(MatrixProblem):
 
     def residual(self, state: PolarState) -> PolarResidual:
         """I - X^H X."""
-        if state.gram is None:
-            return PolarResidual(self, state.X, self.gram(state.X))
-        return PolarResidual(self, state.X, state.gram, state.gram_squared, state.divisor)
+        gram = self.gram(state.X) if state.gram is None else state.gram
+        return PolarResidual(self, state.X, gram, state.gram_squared, state.divisor)
 
     def update(self, state: PolarState, residual: PolarResidual | None, h: Update) -> PolarState:
         """X h(R); a factorisation needs no residual."""
@@ -230,8 +232,8 @@ class PolarResidual(MatrixResidual):
         """Fold the pending division into h, or carry it out where that would cost h the scheme of its numbers."""
         ops, factor = self.problem.ops, 1 / divisor
         inverse, folded = factor * factor, []
-        if square is not None and choose(h.coefficients).parameters:
-            square = ops.scale(square, inverse * inverse)
+        if h.degree > LARGEST_FOLDED or (square is not None and choose(h.coefficients).parameters):
+            square = None if square is None else ops.scale(square, inverse * inverse)
             return ops.scale(self._X, factor), h, ops.scale(self._one_minus, inverse), square
         for i, c in enumerate(h.coefficients):
             factor = factor * inverse if i else factor  # no power that is not used: it might overflow

@@ -26,15 +26,15 @@ def worthwhile(A: torch.Tensor, *others: torch.Tensor | None) -> bool:
 
 def plain(*operands: torch.Tensor | None) -> bool:
     """Whether tensors are nothing but numbers: no derivative, ``torch.func`` or compiler looks on."""
-    return not (
-        torch.compiler.is_compiling() or any(X is not None and (X.requires_grad or _wrapped(X)) for X in operands)
-    )
+    if torch.compiler.is_compiling():
+        return False
+    return not any(X is not None and (X.requires_grad or _wrapped(X)) for X in operands)
 
 
 def _wrapped(X: torch.Tensor) -> bool:
-    functorch = torch._C._functorch
-    return (
-        bool(functorch.is_functorch_wrapped_tensor(X)) or torch.autograd.forward_ad.unpack_dual(X).tangent is not None
+    dual = torch.autograd.forward_ad
+    return bool(torch._C._functorch.is_functorch_wrapped_tensor(X)) or (
+        dual._current_level >= 0 and dual.unpack_dual(X).tangent is not None
     )
 
 
@@ -62,10 +62,7 @@ def hermitian_product(
     for start in range(0, n, rows):
         end = min(start + rows, n)
         out = D[start:end, :end]
-        if C is None:
-            torch.mm(A[start:end], B[:, :end], out=out)
-        else:
-            torch.addmm(C[start:end, :end], A[start:end], B[:, :end], beta=beta, alpha=alpha, out=out)
+        torch.addmm(out if C is None else C[start:end, :end], A[start:end], B[:, :end], beta=beta, alpha=alpha, out=out)
         if start:
             D[:start, start:end] = D[start:end, :start].mH
     return D
