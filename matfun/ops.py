@@ -138,7 +138,7 @@ class Ops:
         return nullcontext()
 
     def compiled(self, function: Callable[..., Any], static: tuple[Any, ...], A: Array) -> Any:
-        """Return function(*static, A), compiled once for each ``static``, shape and dtype where the library can.
+        """Return function(*static, A), compiled once for each ``static``, shapes and dtypes where the library can.
 
         Parameters
         ----------
@@ -147,7 +147,7 @@ class Ops:
             dataclasses, of arrays and other values.
         static : tuple
             Hashable and immutable values.
-        A : array
+        A : array or tuple of arrays
         """
         return function(*static, A)
 

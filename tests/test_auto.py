@@ -67,13 +67,15 @@ def forced(monkeypatch, **seconds):
 
 
 def test_products_are_taken_where_they_are_cheaper(monkeypatch):
-    A = with_singular_values(log_spaced(12, 10.0), 12, 12, 0)
+    A = with_singular_values(log_spaced(48, 5.0), 48, 48, 0)
     forced(monkeypatch, polar_by_svd=1.0, polar_by_products=0.5, bound=0.1)
     rule = choose.choose_polar(check_matrix(A, None), "auto", None, None)
     assert isinstance(rule, matfun.PolarExpress)
     assert 0.01 < rule.lower <= 0.25
     result = matfun.polar(A)
     assert (result.info.method, result.info.status) == ("polar-express", matfun.Status.CONVERGED)
+    ill = with_singular_values(log_spaced(48, 50.0), 48, 48, 0)  # an estimate would cost more than can be saved
+    assert choose.choose_polar(check_matrix(ill, None), "auto", None, None) == "svd"
     forced(monkeypatch, polar_by_svd=0.7)
     assert choose.choose_polar(check_matrix(A, None), "auto", None, None) == "svd"
 

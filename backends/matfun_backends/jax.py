@@ -43,6 +43,10 @@ class JaxOps(Ops):
     def compiled(self, function: Callable[..., Any], static: tuple[Any, ...], A: Array) -> Any:
         return _joined(*_compiled(function, static, A))
 
+    def prescale(self, A: Array) -> tuple[Array, Array]:
+        found: tuple[Array, Array] = self.compiled(Ops.prescale, (self,), A)
+        return found
+
     def while_loop(self, going: Callable[[Any], Array], body: Callable[[Any], Any], start: Any) -> Any:
         return jax.lax.while_loop(going, body, start)
 

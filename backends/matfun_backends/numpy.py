@@ -11,6 +11,8 @@ from matfun.ops import Array, Ops
 from matfun.polynomials.evaluation import completes_square
 from matfun.polynomials.update import Polynomial
 from matfun.sketching.samples import Sparse
+from matfun_backends.factorisations.native import native
+from matfun_backends.factorisations.triangular import Triangular
 from matfun_backends.products import hermitian
 
 
@@ -163,25 +165,27 @@ class NumpyOps(Ops):
         return np.vecdot(_flat(X), _flat(Y)).real
 
     def svd(self, X: Array) -> tuple[Array, Array, Array]:
-        # Single precision stays single in SciPy.  For double precision NumPy's own threads are better not mixed with
-        # those of SciPy's BLAS.
-        if X.dtype.char not in "fF" or X.ndim > 2 or not np.isfinite(self.plain_norm_fro(X)):
-            return super().svd(X)
-        from scipy.linalg import svd
-
-        U, s, Vh = svd(X, full_matrices=False, check_finite=False)
+        found = native("svd_s", "x->xrx", X)
+        if found is None or not np.isfinite(found[1]).all():
+            return super().svd(X)  # which raises where there is no convergence
+        U, s, Vh = found
         return U, s, Vh
 
-    def cholesky(self, S: Array) -> Array:
-        if S.dtype.char not in "fF" or S.ndim > 2 or S.size == 0:
-            return super().cholesky(S)
-        from scipy.linalg import lapack  # as for the SVD
+    def eigh(self, S: Array) -> tuple[Array, Array]:
+        found = native("eigh_lo", "x->rx", S)
+        return super().eigh(S) if found is None else found
 
-        # LAPACK reads columns: the upper factor of S^T = conj(S), stored by columns, is the lower one, stored by rows
-        (factorise,) = lapack.get_lapack_funcs(("potrf",), (S,))
-        U, info = factorise(S.T, lower=0, clean=1)
-        L: Array = U.T
-        return L if info == 0 else np.full_like(L, np.nan)
+    def cholesky(self, S: Array) -> Array:
+        found = native("cholesky_lo", "x->x", S)
+        return super().cholesky(S) if found is None else found
+
+    def inverse(self, A: Array) -> Array:
+        found = native("inv", "x->x", A)
+        return super().inverse(A) if found is None else found
+
+    def solve(self, A: Array, B: Array) -> Array:
+        found = native("solve", "xx->x", A, B)
+        return super().solve(A, B) if found is None else found
 
     def pivoted_q(self, B: Array) -> Array:
         from scipy.linalg import qr
@@ -193,34 +197,15 @@ class NumpyOps(Ops):
         return Q
 
     def positive_definite(self, S: Array) -> Any:
-        definite = np.empty(S.shape[:-2], dtype=bool)
-        for index in np.ndindex(definite.shape):
-            try:
-                np.linalg.cholesky(S[index])
-                definite[index] = True
-            except np.linalg.LinAlgError:
-                definite[index] = False
-        return definite
+        return np.isfinite(_diagonal(self.cholesky(S))).all(axis=-1)
 
     def divide_by_adjoint(self, X: Array, L: Array) -> Array:
-        if X.ndim > 2 or not X.flags.c_contiguous:
+        if X.ndim > 2:
             return super().divide_by_adjoint(X, L)
-        from scipy.linalg import blas
-
-        # BLAS reads columns, so that it sees X^T, and solves conj(L) Y = X^T; the copy of X becomes the answer
-        solve = blas.get_blas_funcs("trsm", (X,))
-        Y: Array = solve(1.0, np.asfortranarray(L.conj()), X.T, lower=1)
-        return Y.T
+        return Triangular(L.conj(), self.inverse, lower=True).divide(X)
 
     def solve_triangular(self, L: Array, B: Array, *, lower: bool = True) -> Array:
-        from scipy.linalg import solve_triangular
-
-        if L.ndim > 2:
-            return self.solve(L, B)
-        try:
-            return solve_triangular(L, B, lower=lower, check_finite=False)
-        except np.linalg.LinAlgError:  # an exact zero on the diagonal
-            return np.full_like(B, np.nan)
+        return Triangular(L, self.inverse, lower=lower).solve(B)
 
 
 EMPIRICAL_PART = 2**18

@@ -42,27 +42,40 @@ def certify(ops: Ops, A: Array, U: Array, H: Array, side: str, kind: Kind, rng: 
     rng : numpy.random.Generator
     """
     m, n = A.shape[-2:]
-    first, second = (U, H) if side == "right" else (H, U)
-    wide = m < n
-    outer, inner = (U, ops.adjoint(U)) if wide else (ops.adjoint(U), U)
     if kind == "exact":
-        difference = A - ops.matmul(first, second)
-        defect = ops.add_diagonal(ops.matmul(outer, inner), -1.0)
+        backward, defect = ops.compiled(_exact_errors, (ops, side), (A, U, H))
         factor, confidence, probes = 1.0, 1.0, None
     else:
         w = ops.normal(rng, (n, PROBES), A) * PROBES**-0.5
-        v = w if not wide else ops.normal(rng, (m, PROBES), A) * PROBES**-0.5
-        difference = ops.matmul(A, w) - ops.matmul(first, ops.matmul(second, w))
-        defect = ops.matmul(outer, ops.matmul(inner, v)) - v
+        v = w if m >= n else ops.normal(rng, (m, PROBES), A) * PROBES**-0.5
+        backward, defect = ops.compiled(_errors_on_probes, (ops, side), (A, U, H, w, v))
         factor, confidence, probes = PROBE_FACTOR, CONFIDENCE, PROBES
+    return Certificate(plain(ops.as_host(backward)), plain(ops.as_host(defect)), probes, factor, confidence)
+
+
+def _exact_errors(ops: Ops, side: str, given: tuple[Array, ...]) -> tuple[Array, Array]:
+    A, U, H = given
+    outer, inner = _isometry(ops, U)
+    product = ops.matmul(U, H) if side == "right" else ops.matmul(H, U)
+    return _relative(ops, A, A - product, ops.add_diagonal(ops.matmul(outer, inner), -1.0))
+
+
+def _errors_on_probes(ops: Ops, side: str, given: tuple[Array, ...]) -> tuple[Array, Array]:
+    A, U, H, w, v = given
+    outer, inner = _isometry(ops, U)
+    first, second = (U, H) if side == "right" else (H, U)
+    difference = ops.matmul(A, w) - ops.matmul(first, ops.matmul(second, w))
+    return _relative(ops, A, difference, ops.matmul(outer, ops.matmul(inner, v)) - v)
+
+
+def _isometry(ops: Ops, U: Array) -> tuple[Array, Array]:
+    """Two factors whose product is the identity of the small side."""
+    return (U, ops.adjoint(U)) if U.shape[-2] < U.shape[-1] else (ops.adjoint(U), U)
+
+
+def _relative(ops: Ops, A: Array, difference: Array, defect: Array) -> tuple[Array, Array]:
     size = ops.positive_or_one(ops.plain_norm_fro(A))
-    return Certificate(
-        plain(ops.as_host(ops.plain_norm_fro(difference) / size)),
-        plain(ops.as_host(ops.plain_norm_fro(defect) / min(m, n) ** 0.5)),
-        probes,
-        factor,
-        confidence,
-    )
+    return ops.plain_norm_fro(difference) / size, ops.plain_norm_fro(defect) / min(A.shape[-2:]) ** 0.5
 
 
 def plain(values: np.ndarray[Any, Any]) -> Any:

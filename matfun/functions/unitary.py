@@ -211,18 +211,24 @@ def _factorise(begin: Start, rule: Rule, goal: Goal) -> tuple[Outcome, np.ndarra
     """One step that needs no residual, and after which there is nothing to improve: its errors the certificate sees."""
     problem, ops = begin.problem, begin.problem.ops
     h = rule.next(ResidualView(problem.p, 0, True, goal.lower, goal.eps, UNSEEN))
-    U, s, Vh = ops.svd(problem.settle(begin.hand_over()).X)
-    state = PolarState(ops.matmul(U, Vh))
+    U, H, all_finite = ops.compiled(_factors_by_svd, (ops,), problem.settle(begin.hand_over()).X)
     problem.work.products += 1
-    # H = V S V^H, whose product BLAS knows to be Hermitian
-    root = ops.xp.astype(s**0.5, Vh.dtype) if ops.is_16bit(Vh.dtype) else s**0.5
-    begin.hermitian = ops.scale(ops.hermitian_part(ops.gram(root[..., None] * Vh)), begin.scaled.norm)
-    finite = ops.as_host(ops.all_finite(state.X))
+    state, begin.hermitian = PolarState(U), ops.scale(H, begin.scaled.norm)
+    finite = ops.as_host(all_finite)
     ends = np.full(np.shape(finite), End.GOAL, dtype=object)
     ends[~np.asarray(finite)] = End.NOT_FINITE
     residual = np.where(finite, goal.floor / FLOOR_OVER_ROUNDING, np.nan)
     steps = np.ones(ends.shape, dtype=int)
     return Outcome(state, ends, steps, residual, History((), (h,))), np.zeros(ends.shape, dtype=bool)
+
+
+def _factors_by_svd(ops: Ops, X: Array) -> tuple[Array, Array, Array]:
+    """U, H, and whether U is finite."""
+    U, s, Vh = ops.svd(X)
+    W = ops.matmul(U, Vh)
+    # H = V S V^H, whose product BLAS knows to be Hermitian
+    root = ops.xp.astype(s**0.5, Vh.dtype) if ops.is_16bit(Vh.dtype) else s**0.5
+    return W, ops.hermitian_part(ops.gram(root[..., None] * Vh)), ops.all_finite(W)
 
 
 def fixed_steps(

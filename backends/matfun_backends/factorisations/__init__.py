@@ -1,0 +1,1 @@
+"""Factorisations of NumPy arrays on the threads of NumPy's own BLAS."""
