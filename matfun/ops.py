@@ -526,6 +526,10 @@ class Ops:
         """Whether every element of a matrix is finite, shape (..., m, n) to (...)."""
         return self.xp.all(self.xp.isfinite(X), axis=(-2, -1))
 
+    def is_zero(self, X: Array) -> Array:
+        """Whether every element of a matrix is zero, shape (..., m, n) to (...)."""
+        return self.max_abs(X) == 0
+
     def max_abs(self, X: Array) -> Array:
         """Largest modulus of an element, shape (..., m, n) to (...), at least in float32."""
         return self.xp.max(self.xp.abs(self.widen(X)), axis=(-2, -1))

@@ -3,7 +3,7 @@
 * an exact power of two first (``Ops.prescale``), so that nothing over- or underflows and it costs no rounding;
 * ||G^2||_F^(1/4), an upper bound loose by n^(1/4) at most, free for rules that form G^2 in their first step
   (``PolarProblem.scale_by_gram``); its division is folded into that step's coefficients;
-* the Frobenius norm, an upper bound loose by up to sqrt(n), for the others.
+* the Frobenius norm, an upper bound loose by up to sqrt(n), for the others; folded in likewise.
 """
 
 from __future__ import annotations
@@ -54,4 +54,6 @@ def scale_to_unit(problem: PolarProblem, X: Array, *, forms_square: bool) -> tup
         state = problem.scale_by_gram(PolarState(X))
         return state, state.divisor
     norm = ops.divisor(X)
+    if ops.is_narrow_range(X.dtype):  # where the Gram matrix of X itself could overflow
+        return PolarState(ops.scale(X, 1 / norm)), norm
     return PolarState(X, divisor=norm), norm

@@ -47,7 +47,7 @@ KERNELS, PRODUCTS = "matfun_backends.kernels", "matfun_backends.products"
 BUILT_ON = {
     "torch_plain": ("matfun_backends.torch",),
     "torch": (PRODUCTS,),
-    "numpy": (PRODUCTS,),
+    "numpy": (PRODUCTS, "matfun_backends.factorisations"),
     "dtensor": ("matfun_backends.torch",),
 }
 """Of a provider, what else it imports.  Kernels are loaded by name, when a tensor may need them."""

@@ -137,6 +137,7 @@ _INNER = [
     "prefers_products",
     "symmetric_prices",
     "all_finite",
+    "is_zero",
     "positive_or_one",
     "exponent_limit",
     "hermitian_part",

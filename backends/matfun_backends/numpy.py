@@ -147,12 +147,26 @@ class NumpyOps(Ops):
     def positive_or_one(self, x: Array) -> Array:
         return x + (x <= 0)
 
+    def is_zero(self, X: Array) -> Array:
+        return np.False_ if X.ndim == 2 and self._quiet_norm(X) > 0 else super().is_zero(X)
+
+    def _quiet_norm(self, X: Array) -> Array:
+        with self.quiet():
+            return self.plain_norm_fro(X)
+
+    def hermitian_part(self, X: Array) -> Array:
+        Y = X + self.adjoint(X)
+        Y *= 0.5
+        return Y
+
     def max_abs(self, X: Array) -> Array:
         if X.dtype.kind == "c":
             return np.abs(X).max(axis=(-2, -1))
         return np.maximum(X.max(axis=(-2, -1)), -X.min(axis=(-2, -1)))  # no temporary for |X|
 
     def all_finite(self, X: Array) -> Array:
+        if X.ndim == 2 and np.isfinite(self._quiet_norm(X)):
+            return np.True_  # a norm takes a fraction of the time
         if X.dtype.kind == "c" or X.size == 0:
             return np.isfinite(X).all(axis=(-2, -1))
         return np.isfinite(self.max_abs(X))  # NaN is passed on by maxima, and nothing of the size of X is formed

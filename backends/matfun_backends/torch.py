@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib import import_module
+from math import isfinite
 from types import SimpleNamespace
 from typing import Any
 
@@ -225,6 +226,20 @@ class TorchOps(Ops):
 
     def positive_or_one(self, x: Array) -> Array:
         return x + (x <= 0)
+
+    def all_finite(self, X: Array) -> Array:
+        if X.ndim == 2 and _at_hand(X) and isfinite(float(torch.linalg.vector_norm(_real(X)))):
+            return torch.ones((), dtype=torch.bool)  # a norm takes a fraction of the time
+        return super().all_finite(X)
+
+    def is_zero(self, X: Array) -> Array:
+        if X.ndim == 2 and _at_hand(X) and float(torch.linalg.vector_norm(_real(X))) > 0:
+            return torch.zeros((), dtype=torch.bool)
+        return super().is_zero(X)
+
+    def hermitian_part(self, X: Array) -> Array:
+        Y = X + X.mH
+        return Y.mul_(0.5) if blocked.plain(X) else Y * 0.5
 
     def max_abs(self, X: Array) -> Array:
         # an infinity norm takes ten times as long on a CPU; the maximum of a complex modulus is real

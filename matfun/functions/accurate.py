@@ -55,7 +55,7 @@ class AccurateRun:
         finite: np.ndarray[Any, Any],
     ) -> None:
         ops, A = given.ops, given.A
-        self.zero = np.asarray(ops.as_host(ops.max_abs(A)) == 0)
+        self.zero = np.asarray(ops.as_host(ops.is_zero(A)))
         self.usable = finite & ~self.zero
         if not self.usable.all():
             # The identity stands in: bad matrices disturb no factorisation of the stack, zero ones need no steps.

@@ -111,5 +111,5 @@ def _finish(given: Input, _: Start, X: Array, updates: tuple[Update, ...]) -> tu
     """Give zero for zero."""
     ops = given.ops
     if not all(isinstance(h, Polynomial) for h in updates):  # an SVD completes even the zero matrix, Newton inverts it
-        X = ops.select(ops.max_abs(given.A) == 0, ops.xp.zeros_like(X), X)
+        X = ops.select(ops.is_zero(given.A), ops.xp.zeros_like(X), X)
     return (given.restore(X),)

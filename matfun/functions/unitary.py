@@ -103,7 +103,7 @@ class Start:
     def zero(self) -> Array:
         """Which matrices of the stack are zero, a device array of bool of shape (...)."""
         ops = self.problem.ops
-        return ops.max_abs(self.scaled.A) == 0
+        return ops.is_zero(self.scaled.A)
 
 
 def start(given: Input, rule: Rule, problem: PolarProblem, *, reduce: bool) -> Start:
@@ -211,7 +211,9 @@ def _factorise(begin: Start, rule: Rule, goal: Goal) -> tuple[Outcome, np.ndarra
     """One step that needs no residual, and after which there is nothing to improve: its errors the certificate sees."""
     problem, ops = begin.problem, begin.problem.ops
     h = rule.next(ResidualView(problem.p, 0, True, goal.lower, goal.eps, UNSEEN))
-    U, H, all_finite = ops.compiled(_factors_by_svd, (ops,), problem.settle(begin.hand_over()).X)
+    given = begin.hand_over()
+    divisor = 1.0 if given.divisor is None else given.divisor
+    U, H, all_finite = ops.compiled(_factors_by_svd, (ops,), (given.X, divisor))
     problem.work.products += 1
     state, begin.hermitian = PolarState(U), ops.scale(H, begin.scaled.norm)
     finite = ops.as_host(all_finite)
@@ -222,9 +224,11 @@ def _factorise(begin: Start, rule: Rule, goal: Goal) -> tuple[Outcome, np.ndarra
     return Outcome(state, ends, steps, residual, History((), (h,))), np.zeros(ends.shape, dtype=bool)
 
 
-def _factors_by_svd(ops: Ops, X: Array) -> tuple[Array, Array, Array]:
-    """U, H, and whether U is finite."""
+def _factors_by_svd(ops: Ops, given: tuple[Array, Scalar]) -> tuple[Array, Array, Array]:
+    """U, H over the divisor, and whether U is finite."""
+    X, divisor = given
     U, s, Vh = ops.svd(X)
+    s = s / (divisor[..., None] if hasattr(divisor, "shape") else divisor)
     W = ops.matmul(U, Vh)
     # H = V S V^H, whose product BLAS knows to be Hermitian
     root = ops.xp.astype(s**0.5, Vh.dtype) if ops.is_16bit(Vh.dtype) else s**0.5
@@ -281,7 +285,8 @@ def hermitian_factor(ops: Ops, A: Array, U: Array, side: str) -> Array:
 
 def in_caller_dtype(given: Input, begin: Start, U: Array, H: Array) -> tuple[Array, Array]:
     """U and H in the caller's dtype, H in the scale of A."""
-    H = given.ops.times_power_of_two(H, begin.scaled.exponent)
+    if begin.scaled.A is not given.A:
+        H = given.ops.times_power_of_two(H, begin.scaled.exponent)
     return given.restore(U), given.restore(H)
 
 

@@ -21,8 +21,8 @@ from typing import Any
 from matfun.host import host_constant
 from matfun.polynomials.degree_eight import form, matched
 
-LARGEST_SHIFT = 2.0
-"""Of a completed square, for ||S|| <= 1: a choice."""
+LARGEST_SHARE = 2.0
+"""Of the constant c_1^2 / (4 c_2) of a completed square in c_0: a choice."""
 
 EMPIRICAL_RATIO = 2.5
 """The degree-8 scheme is taken where its amplification is at most this times Paterson-Stockmeyer's, for ||S|| <= 1.
@@ -126,12 +126,13 @@ class Scheme:
 def completes_square(coefficients: Sequence[Any]) -> bool:
     """Whether c_1 S + c_2 S^2 may be formed as c_2 (S + c_1 / (2 c_2))^2 less a constant, coefficients being known.
 
-    Where the shift is not much larger than S, up to ``LARGEST_SHIFT``, no digits of S are lost.  In the residual basis
-    it would double the backward error of matrices of low rank, for which R is near I.
+    Where the constant is not much larger than c_0, whose rounding is there anyway: whatever S is measured in.  In the
+    residual basis it would double the backward error of matrices of low rank, for which R is near I.
     """
     if len(coefficients) != 3 or not all(isinstance(c, (int, float)) for c in coefficients):
         return False
-    return bool(abs(coefficients[1]) <= LARGEST_SHIFT * abs(2 * coefficients[2]) > 0)
+    c0, c1, c2 = coefficients
+    return bool(c1 * c1 <= 4 * LARGEST_SHARE * abs(c0 * c2) and c2 != 0)
 
 
 @dataclass(frozen=True)

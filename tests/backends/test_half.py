@@ -9,7 +9,9 @@ import pytest
 
 import matfun
 from matfun.lab.spectra import one_tiny, with_singular_values
+from matfun.problems.polar import PolarProblem
 from matfun.rules.rule import registered
+from matfun.scaling import scale_to_unit
 
 CONVERGING = [name for name in matfun.methods("polar") if registered()[name].converges]
 UNIT = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
@@ -130,3 +132,17 @@ def test_one_small_value_among_many_is_waited_for(method):
     assert info.status is matfun.Status.CONVERGED
     # from a residual of 1/2 one step leaves (3/4) / 4 of it, half of that in a singular value; and rounding
     assert float((torch.linalg.svdvals(U.double()) - 1).abs().max()) <= 3 / 32 + 0.02
+
+
+@pytest.mark.parametrize("forms_square", [False, True])
+@pytest.mark.parametrize("narrow", [False, True])
+def test_a_division_is_put_off_only_where_nothing_overflows(narrow, forms_square):
+    """In float16 the Gram matrix of what is not divided yet could: elements up to 16 (mn)^(1/2)."""
+    A = with_singular_values(np.ones(20), 40, 20, 0) * 3.0
+    ops = matfun.providers.ops_for(A)
+    ops = type("Narrow", (type(ops),), {"is_narrow_range": lambda *_: narrow})(ops.xp)
+    state, norm = scale_to_unit(PolarProblem(ops), A, forms_square=forms_square)
+    assert (state.divisor is None) == narrow
+    X = PolarProblem(ops).settle(state).X
+    np.testing.assert_allclose(X * norm, A, rtol=4 * np.finfo(float).eps)
+    assert np.linalg.norm(X, 2) <= 1

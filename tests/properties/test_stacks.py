@@ -51,8 +51,9 @@ def test_a_stack_of_fixed_steps_is_a_loop(members, method):
     A = members(5, 3)
     X = matfun.orthogonalize(A, method, rng=0)
     for i, a in enumerate(A):
-        # 30 sum |c_i| eps with sum |c_i| <= 50: tests/backends/test_agreement.py
-        np.testing.assert_allclose(X[i], matfun.orthogonalize(a, method, rng=0), rtol=0, atol=1500 * EPS)
+        # each is off by 30 sum |c_i| eps with sum |c_i| <= 50 (tests/backends/test_agreement.py): a stack is
+        # not evaluated like one matrix
+        np.testing.assert_allclose(X[i], matfun.orthogonalize(a, method, rng=0), rtol=0, atol=3000 * EPS)
 
 
 @each_method
