@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from cases import SQUARES
 from own_methods import Missing
 from rich.console import Console
 from rich.table import Table
@@ -130,6 +131,8 @@ def draw(content: Row, out: Path) -> Path:
             axes[0, column].set(title=f"{title}, {DTYPE[asked]}", ylabel="seconds (median)")
             axes[1, column].set(xlabel="n", ylabel=r"$\|U - U_{\mathrm{exact}}\|_F / \sqrt{n}$")
             axes[0, column].legend(fontsize="small")
+            axes[1, column].set_xticks(SQUARES, labels=map(str, SQUARES))
+            axes[1, column].xaxis.minorticks_off()
         figure.suptitle(f"Square Gaussian matrices, {cpu}, {content['machine']['cpus']} processors", fontsize=9)
         out.parent.mkdir(exist_ok=True)
         figure.savefig(out)

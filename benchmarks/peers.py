@@ -3,6 +3,7 @@
     python benchmarks/peers.py                       # everything, about 25 minutes on two cores
     python benchmarks/peers.py --quick               # small sizes, under a minute, nothing written
     python benchmarks/peers.py --only steps --only stacks --out part.json
+    python benchmarks/peers.py merge part.json another.json   # peers.json from several runs
     python benchmarks/peers.py figure                # docs/figures/peers.png from the JSON
 
 Peers are in the extra ``bench``; PyTorch stays the build that the constraint names.  One asks for packages that exist
@@ -119,6 +120,25 @@ def recorded(
         "results": rows,
     }
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+@app.command()
+def merge(sources: list[Path], out: Path = JSON) -> None:
+    """Put the tables of several runs on one machine into one JSON: claims compare within a case, so within a run."""
+    parts = [json.loads(source.read_text()) for source in sources]
+    rows = [row for part in parts for row in part["results"]]
+    bare = [row for part in parts for row in part["overhead"]]
+    machine = parts[0]["machine"] | {"seconds": [part["machine"]["seconds"] for part in parts]}
+    content = {
+        "machine": machine,
+        "missing": parts[0]["missing"],
+        "claims": claims(rows, bare),
+        "scaling": scaling(rows),
+        "overhead": bare,
+        "results": rows,
+    }
+    out.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    typer.echo(str(out))
 
 
 @app.command()
