@@ -9,7 +9,7 @@ import pytest
 import matfun
 from matfun.functions import choose, costs
 from matfun.functions.inputs import check_matrix
-from matfun.lab.spectra import log_spaced, one_tiny, with_singular_values
+from matfun.lab.spectra import gaussian, log_spaced, one_tiny, with_singular_values
 from matfun.providers import ops_for
 
 VERBS = {"product", "gram", "svd", "eigh", "inverse", "qr", "cholesky", "schur", "step"}
@@ -64,6 +64,21 @@ def forced(monkeypatch, **seconds):
     """A cost model in which one thing is cheap."""
     for name, value in seconds.items():
         monkeypatch.setattr(costs, name, lambda *a, value=value: value)  # noqa: ARG005
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_glance_tells_gaussian_matrices_from_well_conditioned_ones(seed):
+    n = 256
+    ops = check_matrix(np.eye(2), None).ops
+    least = choose.LEAST_RITZ_RATIO
+    assert 0 < choose.ritz_ratio(ops, gaussian(n, n, seed)) < least
+    for kappa, above in ((2.0, True), (10.0, True), (20.0, False), (1e3, False)):
+        A = with_singular_values(log_spaced(n, kappa), n, n, seed)
+        ratio = choose.ritz_ratio(ops, A)
+        assert (ratio > least) == above
+        assert ratio >= kappa**-2 * (1 - 1e-10)  # a Ritz value is inside the spectrum
+    stack = np.stack([np.eye(n), A])
+    assert choose.ritz_ratio(ops, stack) <= choose.ritz_ratio(ops, A) * (1 + 1e-6)
 
 
 def test_products_are_taken_where_they_are_cheaper(monkeypatch):

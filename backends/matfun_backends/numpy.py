@@ -228,7 +228,7 @@ EMPIRICAL_PART = 2**18
 Of 2^16 to 2^21 the fastest for members of order 16 and 32, and within 15 % of it for 64 to 256."""
 
 EMPIRICAL_ROWS = 2**18
-"""Bytes of rows to work on at a time: for n = 1024 1.2 times as fast as 2^16, and a little slower than 2^20."""
+"""Bytes of rows to work on at a time: they stay in the cache, and there are few of them."""
 
 _ZERO = np.zeros(())
 

@@ -193,8 +193,8 @@ def distance(problem, rule, A, steps, eps, exact):
 def test_the_gram_form_is_as_accurate_as_the_standard_form(dtype, name, steps):
     """On every spectrum, against the exact map of the stored matrix, beside the standard form on the same matrix.
 
-    The plans keep single values within LARGEST_EXCESS; on matrices luck in either form comes to it (14 in place of 8 in
-    20 steps of Muon in float32).  Where rounding hardly shows in the standard form, X Q is still off by u ||Q||.
+    The plans keep single values within LARGEST_EXCESS; on matrices luck in either form comes to it, hence a
+    factor of 2.  Where rounding hardly shows in the standard form, X Q is still off by u ||Q||.
     """
     torch = pytest.importorskip("torch", reason="torch is not installed")
     rule, eps = named_rule(name), torch.finfo(getattr(torch, dtype)).eps

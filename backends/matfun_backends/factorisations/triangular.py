@@ -2,7 +2,8 @@
 
 Rows are multiplied with the inverse of their block on the diagonal and corrected once, which is as good as substitution
 unless the block is singular to working precision: a step of refinement leaves a residual of rounding errors (Higham,
-Accuracy and Stability, sec. 12.1).  The inverse alone is not, for a triangle of Gaussian numbers by a factor of 1e5.
+Accuracy and Stability, sec. 12.1).  The inverse alone is a thousand times worse for a triangle of Gaussian numbers
+(tests/backends/test_products.py).
 """
 
 from __future__ import annotations
