@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matfun_backends.products import hermitian
 
+import matfun
 from matfun.lab.spectra import gaussian, with_singular_values
 from matfun.providers import ops_for
 
@@ -133,3 +134,19 @@ def test_another_numpy_may_lack_them(monkeypatch):
     monkeypatch.delattr(np.linalg, "_umath_linalg")
     for X, Y in zip(before, found(), strict=True):
         np.testing.assert_allclose(X, Y, rtol=0, atol=100 * np.finfo("float32").eps * np.abs(X).max())
+
+
+@pytest.mark.parametrize("method", ["muon", "polar-express", "newton-schulz"])
+@pytest.mark.parametrize("shape", [(30, 50), (40, 40), (50, 30)], ids=str)
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_steps_of_torch_are_those_of_numpy_in_either_layout(dtype, shape, method):
+    """Rows first, transposed or not: what may be taken for its own transpose is symmetric only where it is real."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    A = gaussian(*shape, 0, complex_=np.dtype(dtype).kind == "c").astype(dtype)
+    want = matfun.orthogonalize(A, method, 3, form="standard")
+    for X in (torch.from_numpy(A), torch.from_numpy(np.ascontiguousarray(A.T)).mT):
+        before = X.clone()
+        found = matfun.orthogonalize(X, method, 3, form="standard")
+        # each is off by 30 sum |c_i| eps with sum |c_i| <= 50 (tests/backends/test_agreement.py)
+        np.testing.assert_allclose(found.resolve_conj().numpy(), want, rtol=0, atol=3000 * np.finfo(float).eps)
+        assert torch.equal(X, before)
