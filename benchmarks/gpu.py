@@ -1,7 +1,7 @@
 """Kernels and whole runs on one CUDA device: first whether they are right, then how long they take.
 
     python benchmarks/gpu.py                 # everything, into benchmarks/results/gpu.json
-    python benchmarks/gpu.py --only checks   # or rates, products, runs, waiting
+    python benchmarks/gpu.py --only checks   # or rates, products, runs, transformer, waiting
 
 Sections follow the risks of docs/gpu.md, in order.  The floor of a run is its counted arithmetic, symmetric products at
 half price, at 788 TFLOP/s, the rate of one H200 for bfloat16 products of random 8192 x 8192 matrices; the rate of the
@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import itertools
 import math
+import multiprocessing
+import os
 import statistics
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -63,7 +66,16 @@ class Shape(NamedTuple):
         return min(self.standard, self.batch * (14 + 6 * self.m / self.n) * self.n**3)
 
 
-SHAPES = (Shape(4096, 4096, 1), Shape(8192, 8192, 1), Shape(4096, 11008, 1), Shape(2048, 7168, 12))
+SQUARES = (*((n, 1) for n in (1024, 1536, 2048, 2560, 3072, 4096, 8192)), *((n, 12) for n in (512, 1024, 2048, 4096)))
+"""Sizes and stacks of single products."""
+
+REFERENCE_STEPS = 20
+"""Of the float32 run that answers are compared with: enough for a condition of 1e8."""
+
+SHAPES = (
+    Shape(1024, 1024, 1), Shape(2048, 2048, 1), Shape(4096, 4096, 1), Shape(8192, 8192, 1), Shape(4096, 11008, 1),
+    Shape(1024, 1024, 12), Shape(2048, 2048, 12), Shape(2048, 7168, 12),
+)  # fmt: skip
 
 
 def device_or_exit() -> Any:
@@ -114,35 +126,47 @@ def rotated(torch: Any, *shape: int, dtype: Any = None) -> list[Any]:
 
 
 def checks(torch: Any) -> Iterator[Row]:
-    """Every kernel that may serve here against products in float64, into poisoned memory, twice for races."""
-    from matfun_backends.kernels import check, tiles
+    """Every kernel that may serve here against products in float64, into poisoned memory, twice for races.
+
+    In as many processes as there are processors: most of the time is the compiler's, and what it makes is kept on disk.
+    """
+    from matfun_backends.kernels import tiles
+    from matfun_backends.kernels.check import Case
 
     hopper = torch.cuda.get_device_capability() >= (9, 0)
+    where = torch.device("cuda", 0)
+    flags = list(itertools.product((False, True), repeat=2))
+    cases = []
     for dtype in (torch.bfloat16, torch.float16, torch.float32):
-        small, *others = (
-            (tiles.SMALL_32, tiles.SQUARE_32)
-            if dtype == torch.float32
-            else (tiles.SMALL, tiles.SQUARE, tiles.WIDE, tiles.PAIR)
-        )
-        served = [(small, False), *(((tile, True) for tile in (small, *others)) if hopper else ())]
-        for (tile, descriptors), kernel in itertools.product(served, ("symmetric", "product")):
-            for columns, on_device, has_c in itertools.product(
-                ((False, False), (True, True)), (True, False), (True, False)
-            ):
-                if kernel == "product" and not has_c:
-                    continue
-                case = check.Case(kernel, torch.device("cuda", 0), dtype, tile, descriptors, on_device, columns, has_c)
-                verdicts = []
-                with warnings.catch_warnings(record=True) as said:
-                    warnings.simplefilter("always")
-                    for _ in range(2):
-                        check.forget()
-                        verdicts.append(check.trusted(case))
-                yield {
-                    "section": "checks", "kernel": kernel, "dtype": str(dtype), "tile": tile.name,
-                    "descriptors": descriptors, "columns": columns, "on_device": on_device, "has_c": has_c,
-                    "right": all(verdicts), "said": sorted({str(w.message) for w in said}),
-                }  # fmt: skip
+        allowed = tiles.TILES_32 if dtype == torch.float32 else tiles.TILES
+        served = [(allowed[-1], False), *((tile, True) for tile in allowed if hopper)]
+        for (tile, descriptors), columns, on_device in itertools.product(served, (False, True), (False, True)):
+            one = Case("product", where, dtype, tile, descriptors, (on_device,) * 3, (columns, columns))
+            cases += [one, *(one._replace(kernel="symmetric", has_c=c, has_gamma=g) for c, g in flags)]
+        for columns, on_device in flags:
+            one = Case("combination", where, dtype, None, False, (on_device,) * 3, (columns, columns))
+            cases += [one._replace(has_c=c, has_gamma=g) for c, g in flags]
+        cases += [Case("fit", where, dtype, None, False, (), (8, highest)) for highest in (3, 5)]
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(check, cases)
+
+
+def check(case: Any) -> Row:
+    """Verdict on one kernel, twice."""
+    from matfun_backends.kernels import check
+
+    verdicts = []
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            check.forget()
+            verdicts.append(check.trusted(case))
+    return {
+        "section": "checks", "kernel": case.kernel, "dtype": str(case.dtype),
+        "tile": case.tile.name if case.tile else "", "descriptors": case.descriptors, "columns": case.columns,
+        "on_device": case.on_device, "has_c": case.has_c, "has_gamma": case.has_gamma,
+        "right": all(verdicts), "said": sorted({str(w.message) for w in said}),
+    }  # fmt: skip
 
 
 # ---- 2: what the device does ---------------------------------------------------------------------
@@ -169,9 +193,7 @@ def products(torch: Any) -> Iterator[Row]:
     count = torch.cuda.get_device_properties(0).multi_processor_count
     hopper = torch.cuda.get_device_capability() >= (9, 0)
     how = {"multiprocessors": count, "descriptors": hopper}
-    for n, batch in itertools.product((1024, 2048, 4096, 8192), (1, 12)):
-        if n == 8192 and batch > 1:
-            continue
+    for n, batch in SQUARES:
         X, alpha = rotated(torch, batch, n, n), torch.ones(batch, device="cuda")
         calls: dict[str, Callable[[int], Any]] = {
             "cublas": lambda i, X=X: X[i % len(X)] @ X[i % len(X)].mT,
@@ -179,19 +201,27 @@ def products(torch: Any) -> Iterator[Row]:
         }
         if batch == 1:
             calls["addmm"] = lambda i, X=X: torch.addmm(*(X[(i + j) % len(X)][0] for j in range(3)), beta=0.5)
-        for tile in (*tiles.TILES, tiles.PAIR):
+        for tile in tiles.TILES:
             calls[f"symmetric {tile.name}"] = partial(
                 lambda i, X, **how: launch.symmetric(X[i % len(X)], X[i % len(X)], **how), X=X, tile=tile, **how
             )
+            calls[f"symmetric and C {tile.name}"] = partial(
+                lambda i, X, alpha, **how: launch.symmetric(*(X[i % len(X)],) * 3, 0.5, alpha, **how),
+                X=X, alpha=alpha, tile=tile, **how,
+            )  # fmt: skip
             calls[f"product {tile.name}"] = partial(
                 lambda i, X, alpha, **how: launch.product(*(X[(i + j) % len(X)] for j in range(3)), 1.0, alpha, **how),
                 X=X, alpha=alpha, tile=tile, **how,
             )  # fmt: skip
-        chosen = tiles.symmetric_tile(n, batch, count).name
+        taken = {
+            "symmetric": tiles.symmetric_tile(n, batch, count).name if tiles.symmetric_pays(n, batch, count) else "",
+            "product": tiles.product_tile(n, n, batch, count).name if tiles.product_pays(n, n, batch, count) else "",
+        }
         for name, call in calls.items():
+            kind, _, tile_name = name.partition(" ")
             yield {
-                "section": "products", "n": n, "batch": batch, "call": name, "chosen": chosen in name,
-                "pays": tiles.symmetric_pays(n, batch, count), **seconds(torch, call),
+                "section": "products", "n": n, "batch": batch, "call": name,
+                "taken": taken.get(kind) == tile_name.removeprefix("and C "), **seconds(torch, call, 30),
             }  # fmt: skip
 
 
@@ -209,24 +239,32 @@ def newton_schulz(X: Any) -> Any:
 
 
 def contenders(torch: Any, shape: Shape) -> Iterator[tuple[str, Callable[[Any], Any]]]:
-    """Names and functions of one matrix or stack, ours first; peers where they can be imported."""
+    """Names and functions of one matrix or stack, ours first; peers where they can be imported.
+
+    A name that ends in "captured" is replayed as a CUDA graph: what is timed then is the device alone.
+    """
     from matfun_backends.kernels.graphs import Captured
 
-    for method in ("polar-express", "window", "prism"):
-        ours = partial(matfun.orthogonalize, method=method, steps=STEPS, rng=0)
-        yield f"matfun {method}", ours
-        yield f"matfun {method}, captured", Captured(ours)
-    plain = partial(matfun.orthogonalize, steps=STEPS, backend="torch_plain")
-    yield "matfun polar-express, plain", plain
-    yield "matfun polar-express, plain, captured", Captured(plain)
-    yield "torch.compile", torch.compile(newton_schulz)
+    def both(name: str, function: Callable[[Any], Any]) -> Iterator[tuple[str, Callable[[Any], Any]]]:
+        yield name, function
+        yield f"{name}, captured", Captured(function)
+
+    for method in ("polar-express", "prism"):
+        yield from both(f"matfun {method}", partial(matfun.orthogonalize, method=method, steps=STEPS, rng=0))
+    for name in ("muon", "gram-newton-schulz"):
+        ours = partial(matfun.orthogonalize, method=matfun.preset(name), steps=STEPS)
+        yield from both(f"matfun with the constants of {name}", ours)
+    window = partial(matfun.orthogonalize, method="window", steps=STEPS, rng=0)
+    yield "matfun window, captured", Captured(window)
+    yield from both("matfun polar-express, plain", partial(matfun.orthogonalize, steps=STEPS, backend="torch_plain"))
+    yield from both("torch.compile", torch.compile(newton_schulz, dynamic=False))
     try:
         from torch.optim._muon import _zeropower_via_newtonschulz as muon
     except ImportError:
         pass
     else:
         if shape.batch == 1:  # it takes one matrix, and scales its argument in place where that is bfloat16 already
-            yield "torch.optim.Muon", lambda X: muon(X.clone(), JORDAN, STEPS, 1e-7)
+            yield from both("torch.optim.Muon", lambda X: muon(X.clone(), JORDAN, STEPS, 1e-7))
     try:
         from gram_newton_schulz import POLAR_EXPRESS_COEFFICIENTS, GramNewtonSchulz
     except ImportError:
@@ -235,25 +273,60 @@ def contenders(torch: Any, shape: Shape) -> Iterator[tuple[str, Callable[[Any], 
         peer = GramNewtonSchulz(ns_coefficients=POLAR_EXPRESS_COEFFICIENTS, gram_newton_schulz_reset_iterations=[2])
         yield "gram-newton-schulz", peer
         yield "gram-newton-schulz, __call__", peer.__call__  # compiled on the instance: obj(X) bypasses that
+        yield "gram-newton-schulz, captured", Captured(peer)
 
 
 def runs(torch: Any) -> Iterator[Row]:
-    """Time, share of the floor, and how orthonormal the answer is."""
-    for shape in SHAPES:
-        X = rotated(torch, *((shape.batch,) if shape.batch > 1 else ()), shape.n, shape.m)
+    """Time, share of the floor, memory, and how good the answer is."""
+    for shape, dtype in itertools.product(SHAPES, ("bfloat16", "float16")):
+        if dtype == "float16" and shape.batch * shape.n != 4096:
+            continue
+        X = rotated(torch, *((shape.batch,) if shape.batch > 1 else ()), shape.n, shape.m, dtype=getattr(torch, dtype))
+        U = matfun.orthogonalize(X[0].float(), steps=REFERENCE_STEPS)
         for name, function in contenders(torch, shape):
-            row: Row = {"section": "runs", "shape": shape.name, "call": name}
+            row: Row = {"section": "runs", "shape": shape.name, "dtype": dtype, "call": name}
             try:
-                row |= seconds(torch, lambda i, X=X, f=function: f(X[i % len(X)]))
-                Y = function(X[0]).float()
-                E = Y @ Y.mT - torch.eye(shape.n, device="cuda")
-                error = float(E.norm(dim=(-2, -1)).max()) / shape.n**0.5
-                row["orthogonality"] = error if math.isfinite(error) else str(error)
+                row |= seconds(torch, lambda i, X=X, f=function: f(X[i % len(X)]), 20 if shape.n > 4096 else REPLAYS)
+                torch.cuda.synchronize()
+                before = torch.cuda.memory_allocated()
+                torch.cuda.reset_peak_memory_stats()
+                Y = function(X[0])
+                torch.cuda.synchronize()
+                row["peak_bytes"] = torch.cuda.max_memory_allocated() - before
+                E = Y.float() @ Y.float().mT - torch.eye(shape.n, device="cuda")
+                for key, difference in (("orthogonality", E), ("distance", Y.float() - U)):
+                    error = float(difference.norm(dim=(-2, -1)).max()) / shape.n**0.5
+                    row[key] = error if math.isfinite(error) else str(error)
                 row |= {"of_standard_floor": shape.standard / RATE / row["median"]}
                 row |= {"of_gram_floor": shape.gram / RATE / row["median"]}
             except Exception as raised:  # one contender that fails does not stop the others
                 row["failed"] = f"{type(raised).__name__}: {raised}"
             yield row
+        del X, U
+        torch.compiler.reset()
+
+
+def transformer(torch: Any) -> Iterator[Row]:
+    """All matrices of a transformer of 1.1 billion parameters (TinyLlama, arXiv 2401.02385) at once, and one by one."""
+    layers, width, hidden, keys = 22, 2048, 5632, 256
+    sizes = [(width, width)] * 2 + [(keys, width)] * 2 + [(hidden, width)] * 2 + [(width, hidden)]
+    weights = [draw(torch, *size, seed=i) for i, size in enumerate(sizes * layers)]
+    shapes = [Shape(min(size), max(size), 1) for size in sizes * layers]
+    calls: dict[str, Callable[[Any], Any]] = {
+        "matfun.orthogonalize_each": lambda X: matfun.orthogonalize_each(X, steps=STEPS),
+        "matfun, one by one": lambda X: [matfun.orthogonalize(x, steps=STEPS) for x in X],
+    }
+    try:
+        from torch.optim._muon import _zeropower_via_newtonschulz as muon
+    except ImportError:
+        pass
+    else:
+        calls["torch.optim.Muon, one by one"] = lambda X: [muon(x.clone(), JORDAN, STEPS, 1e-7) for x in X]
+    for name, call in calls.items():
+        row: Row = {"section": "transformer", "call": name, "matrices": len(weights)}
+        row |= seconds(torch, lambda _, f=call: f(weights), 10)
+        row["of_standard_floor"] = sum(shape.standard for shape in shapes) / RATE / row["median"]
+        yield row
 
 
 # ---- 5: does anything wait for the device? -------------------------------------------------------
@@ -278,7 +351,14 @@ def waiting(torch: Any) -> Iterator[Row]:
         yield row
 
 
-SECTIONS = {"checks": checks, "rates": rates, "products": products, "runs": runs, "waiting": waiting}
+SECTIONS = {
+    "checks": checks,
+    "rates": rates,
+    "products": products,
+    "runs": runs,
+    "transformer": transformer,
+    "waiting": waiting,
+}
 
 
 def main(only: list[str] = typer.Option(list(SECTIONS), help="Sections to run.")) -> None:  # noqa: B008 - typer's way

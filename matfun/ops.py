@@ -222,9 +222,10 @@ class Ops:
         """Return X + c I for square X."""
         return X + self.scale(self.eye(X.shape[-1], X.shape[-1], X), c)
 
-    def identity_minus(self, X: Array) -> Array:
-        """Return I - X for square X."""
-        return self.add_diagonal(-X, 1.0)
+    def identity_minus(self, X: Array, factor: Scalar = 1.0) -> Array:
+        """Return I - factor X for square X, with a float or one scalar per matrix."""
+        known = isinstance(factor, (int, float)) and factor == 1
+        return self.add_diagonal(-X if known else self.scale(X, -factor), 1.0)
 
     def hermitian_part(self, X: Array) -> Array:
         """Return (X + X^H) / 2, Hermitian to the last bit."""
@@ -254,6 +255,18 @@ class Ops:
     def symm_matmul(self, A: Array, B: Array) -> Array:
         """A B for commuting Hermitian A and B, so that the product is Hermitian too."""
         return A @ B
+
+    def hermitian_product(self, A: Array, B: Array) -> Array:
+        """A B for commuting Hermitian A and B, Hermitian to the last bit."""
+        return self.hermitian_part(self.symm_matmul(A, B))
+
+    def has_residuals(self, X: Array) -> bool:  # noqa: ARG002 - providers look at X
+        """Whether ``identity_minus_gram`` may take no pass more than ``gram``."""
+        return False
+
+    def identity_minus_gram(self, X: Array) -> Array | None:  # noqa: ARG002
+        """I - X^H X, rounded once; None where it takes a pass of its own, so that X^H X may as well be kept."""
+        return None
 
     def square(self, S: Array) -> Array:
         """S^2 for Hermitian S."""
@@ -351,6 +364,33 @@ class Ops:
             return argmin_by_roots(self.xp, coefficients, lower, upper)
         points = self.from_host(grid(lower, upper), coefficients[0])
         return argmin_on_interval(self.xp, coefficients, points, lower, upper)
+
+    def fit(
+        self,
+        R: Array,  # noqa: ARG002 - providers look at them
+        draw: Callable[[], Array],  # noqa: ARG002
+        polynomials: Sequence[Sequence[float]],  # noqa: ARG002
+        interval: tuple[float, float],  # noqa: ARG002
+    ) -> Array | None:
+        """Alpha in the interval that makes ||(u_0 + alpha u_1 + ...)(R) S||_F least, in few launches.
+
+        None where that takes products and verbs of their own (``ResidualView.fit``).
+
+        Parameters
+        ----------
+        R : array, shape (..., n, n)
+            Hermitian.
+        draw : callable
+            S, shape (n, columns).
+        polynomials : sequence of sequences of float
+            u_0, u_1, ... by their coefficients in r, from the constant up.
+        interval : tuple of float
+
+        Returns
+        -------
+        array, shape (...), or None
+        """
+        return None
 
     def clip(self, x: Scalar, lower: Scalar, upper: Scalar) -> Scalar:
         """Bring x into [lower, upper], one value per matrix; upper wins where they cross.  One of them is an array."""

@@ -64,8 +64,8 @@ class NumpyOps(Ops):
         )
         return Y
 
-    def identity_minus(self, X: Array) -> Array:
-        Y = -X
+    def identity_minus(self, X: Array, factor: Any = 1.0) -> Array:
+        Y = -X if isinstance(factor, (int, float)) and factor == 1 else self.scale(X, -factor)
         diagonal = _diagonal(Y)
         diagonal += 1.0
         return Y

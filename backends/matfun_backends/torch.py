@@ -6,6 +6,7 @@ Triton is installed, the matrices are large enough and no derivative is recorded
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib import import_module
 from math import isfinite
@@ -91,6 +92,9 @@ class TorchOps(Ops):
     def scale(self, X: Array, c: Any) -> Array:
         if isinstance(c, (int, float)):
             return X * c
+        found = self._kernel("combination", X, a=c)
+        if found is not None:
+            return found
         c = c if c.dtype == X.dtype else c.to(X.dtype)
         return X * (c[..., None, None] if c.ndim else c)
 
@@ -106,15 +110,21 @@ class TorchOps(Ops):
     def add_diagonal(self, X: Array, c: Any) -> Array:
         if torch.compiler.is_compiling():  # functional there, fused by the compiler; in place saves a pass when eager
             return X + self.scale(torch.eye(X.shape[-1], dtype=X.dtype, device=X.device), c)
+        found = self._kernel("combination", X, c=c)
+        if found is not None:
+            return found
         Y = X.clone()
         diagonal = Y.diagonal(dim1=-2, dim2=-1)
         diagonal += c if isinstance(c, (int, float)) else c.to(X.dtype)[..., None]
         return Y
 
-    def identity_minus(self, X: Array) -> Array:
+    def identity_minus(self, X: Array, factor: Any = 1.0) -> Array:
         if torch.compiler.is_compiling():
-            return super().identity_minus(X)
-        Y = -X
+            return super().identity_minus(X, factor)
+        found = self._kernel("combination", X, a=-factor, c=1.0)
+        if found is not None:
+            return found
+        Y = -X if isinstance(factor, (int, float)) and factor == 1 else self.scale(X, -factor)
         diagonal = Y.diagonal(dim1=-2, dim2=-1)
         diagonal += 1.0
         return Y
@@ -137,6 +147,16 @@ class TorchOps(Ops):
         A = X.mH
         return blocked.hermitian_product(A, X) if blocked.worthwhile(A) else A @ X
 
+    def has_residuals(self, X: Array) -> bool:
+        return self.uses_kernels and self._on_cuda(X)
+
+    def identity_minus_gram(self, X: Array) -> Array | None:
+        return self._kernel("symmetric", X.mT, X.mT, alpha=-1.0, gamma=1.0)
+
+    def hermitian_product(self, A: Array, B: Array) -> Array:
+        found = self._kernel("symmetric", A, B)  # to the last bit
+        return super().hermitian_product(A, B) if found is None else found
+
     def symm_matmul(self, A: Array, B: Array) -> Array:
         found = self._kernel("symmetric", A, B)  # B is its own transpose
         if found is not None:
@@ -153,6 +173,10 @@ class TorchOps(Ops):
                 return found
             if all(isinstance(x, (int, float)) for x in c) and blocked.worthwhile(S):
                 return blocked.hermitian_product(S, S, S, alpha=c[2], beta=c[1])
+        if len(c) == 3 and square is not None:
+            found = self._kernel("combination", S, square, a=c[1], b=c[2])
+            if found is not None:
+                return found
         return super().polynomial(S, c, square, hermitian=hermitian)
 
     def polynomial_step(self, X: Array, S: Array, h: Polynomial, square: Array | None = None) -> Array:
@@ -169,9 +193,9 @@ class TorchOps(Ops):
         return _times(X, P, factor)
 
     def polynomial_matrix(self, S: Array, h: Polynomial, square: Array | None = None) -> Array:
-        if self._on_cuda(S) or not blocked.plain(S):
+        if not blocked.plain(S) or h.degree == 0:
             return super().polynomial_matrix(S, h, square)
-        if square is None and h.basis == "gram" and completes_square(h.coefficients):
+        if not self._on_cuda(S) and square is None and h.basis == "gram" and completes_square(h.coefficients):
             c0, c1, c2 = h.coefficients
             shift = c1 / (2 * c2)  # c_1 S + c_2 S^2 = c_2 (S + shift)^2 - c_2 shift^2 saves a pass over S
             return _plus_diagonal(_square_of_shifted(S, shift, c2), c0 - c2 * shift * shift)
@@ -204,6 +228,15 @@ class TorchOps(Ops):
         shape = C.shape
         flat = [Y.reshape(-1, *Y.shape[-2:]) for Y in (C, A, B)]
         return torch.baddbmm(*flat, beta=beta, alpha=alpha).reshape(shape)
+
+    def fit(
+        self,
+        R: Array,
+        draw: Callable[[], Array],
+        polynomials: Sequence[Sequence[float]],
+        interval: tuple[float, float],
+    ) -> Array | None:
+        return self._kernel("fit", R, draw=draw, polynomials=polynomials, interval=interval)
 
     def sparse_sketch(self, sample: Sparse, X: Array) -> Array:
         Y = X.new_zeros((*X.shape[:-2], sample.size, X.shape[-1]))
@@ -243,6 +276,8 @@ class TorchOps(Ops):
 
     def max_abs(self, X: Array) -> Array:
         # an infinity norm takes ten times as long on a CPU; the maximum of a complex modulus is real
+        if self._on_cuda(X) and not X.is_complex():
+            return self.widen(torch.linalg.vector_norm(X, torch.inf, dim=(-2, -1)))
         return self.widen(X.abs().amax(dim=(-2, -1)))
 
     def plain_norm_fro(self, X: Array) -> Array:

@@ -103,19 +103,24 @@ class MatrixResidual:
     Parameters
     ----------
     problem : MatrixProblem
-    one_minus : array, shape (..., n, n)
-        M = I - R.
+    one_minus : array, shape (..., n, n), or None
+        M = I - R; None where it is formed when somebody asks for it.
     hermitian : bool
         Whether R is Hermitian to the last bit.
     scale : Scalar
         How much larger than for an isometry the rounding errors of R are, a device scalar or a float.
+    like : array, optional
+        Has the library, device and dtype of M.
     """
 
-    def __init__(self, problem: Any, one_minus: Array, *, hermitian: bool, scale: Scalar = 1.0) -> None:
+    def __init__(
+        self, problem: Any, one_minus: Array | None, *, hermitian: bool, scale: Scalar = 1.0, like: Array | None = None
+    ) -> None:
         self.problem = problem
         self.hermitian = hermitian
         self.scale = scale
         self._one_minus = one_minus
+        self._like: Any = one_minus if like is None else like
         self._matrix: Array | None = None
         self._square: Array | None = None
         self._inverse: Array | None = None
@@ -129,8 +134,12 @@ class MatrixResidual:
     def matrix(self) -> Array:
         """R, shape (..., n, n)."""
         if self._matrix is None:  # not cached_property, whose lock torch.compile cannot trace
-            self._matrix = self.problem.ops.identity_minus(self.one_minus)
+            self._matrix = self._form()
         return self._matrix
+
+    def _form(self) -> Array:
+        """R, when somebody asks for it for the first time."""
+        return self.problem.ops.identity_minus(self.one_minus)
 
     def square(self) -> Array:
         """R^2, one product."""
@@ -158,7 +167,7 @@ class MatrixResidual:
 
     def on_device(self, values: np.ndarray[Any, Any]) -> Scalar:
         """Host values, one per matrix, as device scalars."""
-        ops, M = self.problem.ops, self._one_minus
+        ops, M = self.problem.ops, self._like
         return ops.from_host(values, ops.xp.real(M) if ops.is_complex(M) else M)
 
     def norm(self) -> Array:
@@ -202,6 +211,20 @@ class MatrixResidual:
             ]
             vectors.append(sum(terms[1:], start=terms[0]))
         return [[ops.dot(a, b) for b in vectors] for a in vectors]
+
+    def fit_at_once(
+        self, polynomials: Sequence[Sequence[float]], columns: int, interval: tuple[float, float], *, fresh: bool
+    ) -> Scalar | None:
+        """What ``ResidualView.fit`` looks for, where the library has it in few launches; else None."""
+        ops, n = self.problem.ops, self._like.shape[-1]
+        if not self.hermitian:
+            return None
+        found = ops.fit(
+            self.matrix, lambda: self.problem.sketch(n, columns, self._like, fresh=fresh), polynomials, interval
+        )
+        if found is not None:
+            self.problem.work.thin += max(map(len, polynomials)) - 1
+        return found
 
     def _exact_powers(self, highest: int) -> tuple[list[Array], Scalar]:
         """[I, R/rho, ..., (R/rho)^highest] and rho; R^2 is shared with the update."""
@@ -249,7 +272,7 @@ class MatrixResidual:
 
     def _narrow(self, Z: Array) -> Array:
         """Z in the dtype of the products."""
-        dtype = self._one_minus.dtype
+        dtype = self._like.dtype
         return Z if Z.dtype == dtype else self.problem.ops.xp.astype(Z, dtype)
 
     def _times(self, A: Array, Z: Array) -> Array:

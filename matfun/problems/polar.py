@@ -92,7 +92,9 @@ class PolarProblem(MatrixProblem):
 
     def residual(self, state: PolarState) -> PolarResidual:
         """I - X^H X."""
-        gram = self.gram(state.X) if state.gram is None else state.gram
+        gram = state.gram
+        if gram is None and not self.ops.has_residuals(state.X):
+            gram = self.gram(state.X)
         return PolarResidual(self, state.X, gram, state.gram_squared, state.divisor)
 
     def update(self, state: PolarState, residual: PolarResidual | None, h: Update) -> PolarState:
@@ -193,19 +195,37 @@ class PolarResidual(MatrixResidual):
         self,
         problem: PolarProblem,
         X: Array,
-        gram: Array,
+        gram: Array | None = None,
         gram_squared: Array | None = None,
         divisor: Scalar | None = None,
     ) -> None:
-        super().__init__(problem, gram, hermitian=True)
+        super().__init__(problem, gram, hermitian=True, like=X)
         self._X = X
         self._gram_squared = gram_squared
         self._divisor = divisor
 
     @property
+    def _gram(self) -> Array:
+        if self._one_minus is None:
+            formed = self._matrix is not None and self._divisor is None
+            self._one_minus = self.problem.ops.identity_minus(self._matrix) if formed else self.problem.gram(self._X)
+        return self._one_minus
+
+    def _form(self) -> Array:
+        """R, without G where that takes a pass less."""
+        ops = self.problem.ops
+        if self._divisor is not None:
+            return ops.identity_minus(self._gram, self._divisor**-2)
+        found = ops.identity_minus_gram(self._X) if self._one_minus is None else None
+        if found is None:
+            return ops.identity_minus(self._gram)
+        self.problem.work.products += 1
+        return found
+
+    @property
     def one_minus(self) -> Array:
         """G / divisor^2, shape (..., n, n)."""
-        gram = self._one_minus
+        gram = self._gram
         return gram if self._divisor is None else self.problem.ops.scale(gram, self._divisor**-2)
 
     def square(self) -> Array:
@@ -213,7 +233,7 @@ class PolarResidual(MatrixResidual):
         if self._square is None and self._divisor is not None and self._gram_squared is not None:
             # I - 2 G/d^2 + G^2/d^4 is off by roundings of 1, which the largest r are near: d is at least ||X||_2
             ops, inverse = self.problem.ops, self._divisor**-2
-            shifted = ops.scale(self._gram_squared, inverse * inverse) - ops.scale(self._one_minus, 2 * inverse)
+            shifted = ops.scale(self._gram_squared, inverse * inverse) - ops.scale(self._gram, 2 * inverse)
             self._square = ops.add_diagonal(shifted, 1.0)
         return super().square()
 
@@ -223,7 +243,7 @@ class PolarResidual(MatrixResidual):
             square = self._gram_squared if h.degree > 1 else None
             return self._divided(self._divisor, h.in_basis("gram"), square)
         if h.basis == "gram":
-            return self._X, h, self._one_minus, None
+            return self._X, h, self._gram, None
         return self._X, h, self.matrix, self._square
 
     def _divided(
@@ -234,11 +254,11 @@ class PolarResidual(MatrixResidual):
         inverse, folded = factor * factor, []
         if h.degree > LARGEST_FOLDED or (square is not None and choose(h.coefficients).parameters):
             square = None if square is None else ops.scale(square, inverse * inverse)
-            return ops.scale(self._X, factor), h, ops.scale(self._one_minus, inverse), square
+            return ops.scale(self._X, factor), h, ops.scale(self._gram, inverse), square
         for i, c in enumerate(h.coefficients):
             factor = factor * inverse if i else factor  # no power that is not used: it might overflow
             folded.append(c * factor)
-        return self._X, Polynomial(tuple(folded), "gram"), self._one_minus, square
+        return self._X, Polynomial(tuple(folded), "gram"), self._gram, square
 
     def inverse(self) -> Array:
         """X^-1 of a square X; the adjoint of X G^-1."""

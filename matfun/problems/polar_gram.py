@@ -53,5 +53,5 @@ class PolarGramProblem(PolarProblem):
         self.work.products += 2
         # What is not Hermitian in G grows as no error of an eigenvalue does: between a large and a small value by the
         # square of the slope a step.
-        carried = ops.hermitian_part(ops.symm_matmul(gram, ops.square(P)))
+        carried = ops.hermitian_product(gram, ops.square(P))
         return PolarState(X, carried, factor=factor, step=step)

@@ -92,14 +92,10 @@ class Prism:
         """
         q = (self.degree - 1) // 2
         require(self.solver == "grid" or view.p <= 2, "solver", f"'grid' for p = {view.p}", self.solver)
-        lower, upper = fit_interval(view.p, q)
+        interval = fit_interval(view.p, q)
         if view.step < self.warm_start:
-            alpha = upper
+            alpha = interval[1]
         else:
-            g = view.inner_products(next_residual(view.p, q), self.sketch_size, square=q > 1, fresh=self.fresh)
-            size = len(g)  # ||sum alpha^i u_i||^2, up to a positive factor
-            objective = tuple(
-                sum(g[i][k - i] for i in range(max(0, k - size + 1), min(k, size - 1) + 1)) for k in range(2 * size - 1)
-            )
-            alpha = view.argmin(objective, lower, upper, self.solver)
+            parts = next_residual(view.p, q)
+            alpha = view.fit(parts, self.sketch_size, interval, self.solver, square=q > 1, fresh=self.fresh)
         return Polynomial((*taylor_inverse_root(view.p, q)[:-1], alpha))

@@ -85,6 +85,42 @@ class ResidualView:
         )
         return products
 
+    def fit(
+        self,
+        polynomials: Sequence[Sequence[float]],
+        sketch_size: int | None,
+        interval: tuple[float, float],
+        solver: Solver = "grid",
+        *,
+        square: bool = False,
+        fresh: bool = False,
+    ) -> Scalar:
+        """Alpha in the interval that makes ||u_0(R) S + alpha u_1(R) S + alpha^2 u_2(R) S + ...||_F least.
+
+        Left on the device, where it takes one launch for each thin product and one for the minimum if the library has
+        kernels for that; otherwise by ``inner_products`` and ``argmin``, whose parameters it has.
+
+        Parameters
+        ----------
+        polynomials : sequence of sequences of float
+            u_0, u_1, ... by their coefficients in r, from the constant up.
+        sketch_size : int or None
+        interval : tuple of float
+        solver : {"grid", "roots"}
+        square, fresh : bool
+        """
+        at_once = getattr(self.residual, "fit_at_once", None)
+        if at_once is not None and sketch_size is not None and solver == "grid":
+            alpha: Scalar | None = at_once(polynomials, sketch_size, interval, fresh=fresh)
+            if alpha is not None:
+                return alpha
+        g = self.inner_products(polynomials, sketch_size, square=square, fresh=fresh)
+        size = len(g)
+        norm = tuple(
+            sum(g[i][k - i] for i in range(max(0, k - size + 1), min(k, size - 1) + 1)) for k in range(2 * size - 1)
+        )
+        return self.argmin(norm, *interval, solver)
+
     def argmin(self, coefficients: Sequence[Scalar], lower: float, upper: float, solver: Solver = "grid") -> Scalar:
         """Minimiser over [lower, upper] of the polynomial with these coefficients, left on the device.
 

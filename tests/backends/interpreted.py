@@ -5,6 +5,7 @@ A process of its own, because ``TRITON_INTERPRET`` is read when a kernel is defi
 small matrices have many of them.
 """
 
+import itertools
 import os
 import sys
 import warnings
@@ -13,14 +14,17 @@ os.environ["TRITON_INTERPRET"] = "1"
 
 import numpy as np
 import torch
-from matfun_backends.kernels import check, dispatch, launch, tiles
+from matfun_backends.kernels import check, dispatch, fit, launch, tiles
 from matfun_backends.kernels.tiles import Tile
 from matfun_backends.torch import TorchOps
 from torch.autograd import forward_ad
 from triton.runtime import interpreter
 
 import matfun
+from matfun.polynomials.fitted import fit_interval, next_residual
+from matfun.problems.matrix import MatrixProblem, MatrixResidual
 from matfun.providers import ops_for
+from matfun.rules.rule import ResidualView
 
 _patched = interpreter._patch_lang_tensor
 
@@ -33,6 +37,7 @@ def _with_index(tensor, scope):
 
 interpreter._patch_lang_tensor = _with_index
 
+CPU = torch.device("cpu")
 launch.BAND = check.BAND = 2  # a triangle of two bands is four rows of tiles then
 
 SQUARE = Tile(16, 1, 16, warps=4, stages=2)
@@ -112,9 +117,39 @@ def kernels():
     yield "one element", symmetric(rng, SQUARE, False, (), 1, 1)
 
 
+def passes():
+    """One pass over matrices, and PRISM's fit, as the check of the provider sees them and as the plain path does."""
+    launch.LONGEST_PIECE, fit.ROWS, fit.DEPTH = 64, 16, 32
+    for dtype in DTYPES:
+        name = str(dtype).removeprefix("torch.")
+        for on_device, by_columns, two in itertools.product((False, True), repeat=3):
+            flags = ((on_device, False, on_device), (by_columns, by_columns), two, on_device)
+            yield f"{name} {flags}", check.trusted(check.Case("combination", CPU, dtype, None, False, *flags))
+        for highest in (3, 5):
+            yield f"{name} fit {highest}", fitted(dtype, highest)
+
+
+def fitted(dtype, highest):
+    """Alpha against the quartic of inner products in float64, in units of the spacing of the rounded R."""
+    case = check.Case("fit", CPU, dtype, None, False, (), (8, highest))
+    rng = np.random.default_rng(highest)
+    Q, _ = torch.linalg.qr(torch.from_numpy(rng.standard_normal((2, 50, 50))))
+    R = (Q * (1 - torch.logspace(-2, 0, 50, dtype=torch.float64) ** 2)) @ Q.mT
+    R[1] *= 0.5  # for which alpha is inside of the interval
+    R = ((R + R.mT) / 2).to(dtype)
+    S = drawn(rng, dtype, 50, 8) * 8**-0.5
+    polynomials, interval = next_residual(2, (highest - 1) // 2), fit_interval(2, (highest - 1) // 2)
+    alpha = launch.fit(R, S, polynomials, interval).alpha.double()
+    residual = MatrixResidual(MatrixProblem(ops_for(R.double())), torch.eye(50) - R.double(), hermitian=True)
+    residual.problem.sketch = lambda *_, **__: S.double()
+    exact = ResidualView(2, 0, False, None, 0.0, residual).fit(polynomials, 8, interval)
+    # alpha moves by a few times the change of R, which rounding of its products is like
+    return float((alpha - exact).abs().max() / (8 * torch.finfo(dtype).eps)), check.trusted(case)
+
+
 def checks():
     """The check that the provider relies on: what it trusts, and what it sees when a kernel is broken."""
-    case = check.Case("symmetric", torch.device("cpu"), torch.float16, SQUARE, True, True, (True, False))
+    case = check.Case("symmetric", torch.device("cpu"), torch.float16, SQUARE, True, (True, True, True), (True, False))
     yield "symmetric trusted", check.trusted(case)
     yield "product trusted", check.trusted(case._replace(kernel="product", columns=(False, True)))
     yield "known", check.known(case) and not check.known(case._replace(has_c=False))
@@ -239,6 +274,6 @@ def provider():
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for case, found in {"kernels": kernels, "checks": checks, "provider": provider}[sys.argv[1]]():
+    for case, found in {"kernels": kernels, "checks": checks, "provider": provider, "passes": passes}[sys.argv[1]]():
         error, holds = found if isinstance(found, tuple) else (0.0, found)
         print(f"{case}\t{error}\t{int(holds)}")

@@ -18,9 +18,10 @@ from typing import Any
 
 import triton
 from triton.backends.compiler import GPUTarget
+from triton.experimental.gluon._runtime import GluonASTSource
 
-from matfun_backends.kernels import product, symmetric
-from matfun_backends.kernels.tiles import BAND, PAIR, SHARED_MEMORY, SMALL, SMALL_32, TILES, TILES_32, Tile
+from matfun_backends.kernels import product, specialised, symmetric
+from matfun_backends.kernels.tiles import BAND, SHARED_MEMORY, SMALL, SMALL_32, TILES, TILES_32, Tile
 
 HOPPER = GPUTarget("cuda", 90, 32)
 
@@ -78,9 +79,9 @@ class Compiled:
 
 
 def variants() -> Iterator[Variant]:
-    """What ``dispatch`` may ask for, and what it refrains from: two programs to a multiprocessor, unaligned rows."""
+    """What ``dispatch`` may ask for, and what it refrains from: unaligned rows."""
     for dtype in ("bf16", "fp16", "fp32"):
-        tiles, small = (TILES_32, SMALL_32) if dtype == "fp32" else ((*TILES, PAIR), SMALL)
+        tiles, small = (TILES_32, SMALL_32) if dtype == "fp32" else (TILES, SMALL)
         for access, served in (("descriptors", tiles), ("pointers", (small,))):
             for tile in served:
                 for columns in (False, True):
@@ -99,7 +100,9 @@ def compile_variant(variant: Variant, target: GPUTarget = HOPPER) -> Compiled:
     ValueError
         Where the variant does not fit into shared memory.
     """
-    function = getattr({"symmetric": symmetric, "product": product}[variant.kernel], f"by_{variant.access}")
+    divided = variant.tile.divided
+    modules = {"symmetric": symmetric, "product": product}
+    function = specialised.specialised if divided else getattr(modules[variant.kernel], f"by_{variant.access}")
     signature, constants = _signature(variant, function.arg_names)
     attributes = {
         (i,): ALIGNED
@@ -107,8 +110,12 @@ def compile_variant(variant: Variant, target: GPUTarget = HOPPER) -> Compiled:
         if signature[name].startswith("*")
         or (signature[name] == "i32" and variant.aligned and _is_aligned(name, variant))
     }
-    source = triton.compiler.ASTSource(function, signature, constants, attributes)
     options = {"num_warps": variant.tile.warps, "num_stages": variant.tile.stages}
+    if divided:
+        source = GluonASTSource(function, signature, constants, attributes)
+        options = {"num_warps": specialised.WARPS, "maxnreg": specialised.REGISTERS}
+    else:
+        source = triton.compiler.ASTSource(function, signature, constants, attributes)
     made = triton.compile(source, target=target, options=options)
     registers, spilled = _resources(made.asm["cubin"])
     text = made.asm["ptx"]
@@ -130,7 +137,7 @@ def _signature(variant: Variant, names: list[str]) -> tuple[dict[str, str], dict
         "TILE": tile.rows, "HALVES": tile.halves, "DEPTH": tile.depth, "BAND": BAND, "WIDE": False,
         "PRECISION": "tf32x3" if variant.dtype == "fp32" else "ieee",
         "A_COLUMNS": variant.columns, "B_COLUMNS": variant.columns or variant.kernel == "product",
-        "HAS_C": variant.has_c, "HAS_GAMMA": False, "ON_DEVICE": True,
+        "HAS_C": variant.has_c, "HAS_GAMMA": False, "SYMMETRIC": variant.kernel == "symmetric", "STAGES": tile.stages,
         "c_column": 1, f"a_{'row' if variant.columns else 'depth'}": 1,
         f"b_{'row' if variant.columns or variant.kernel == 'product' else 'depth'}": 1,
     }  # fmt: skip
@@ -138,11 +145,14 @@ def _signature(variant: Variant, names: list[str]) -> tuple[dict[str, str], dict
 
     def block(name: str) -> str:
         across = tile.rows * (tile.halves if name == "b" else 1)
+        if tile.divided:
+            across = specialised.PART.value if name == "b" else specialised.SIDE.value
         if name in "cd":
-            shape = (tile.rows, tile.rows)
+            shape = (specialised.SIDE.value,) * 2 if tile.divided else (tile.rows, tile.rows)
         else:
             shape = (tile.depth, across) if constants[f"{name.upper()}_COLUMNS"] else (across, tile.depth)
-        return f"tensordesc<{variant.dtype}[1, {shape[0]}, {shape[1]}]>"
+        layout = f",{specialised.layout_of(1, *shape)!r}" if tile.divided else ""
+        return f"tensordesc<{variant.dtype}[1, {shape[0]}, {shape[1]}]{layout}>"
 
     signature = {}
     for name in names:

@@ -5,8 +5,9 @@ Nothing here waits for the device, except the check of a class of shapes that is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -20,8 +21,17 @@ DTYPES = (torch.bfloat16, torch.float16, torch.float32)
 FIRST = (8, 0)
 """Compute capability from which the kernels serve: the first with products of bfloat16 and TF32."""
 
+SMALLEST_COMBINATION = 2**20
+"""Elements: below it passes take as long as their launches, of which torch's take less."""
+
+SMALLEST_FIT = 2**16
+"""Elements: below it the check, which takes a compilation for each power, is dearer than what it saves."""
+
 WITH_DESCRIPTORS = (9, 0)
 """The first that has the memory unit which tensor descriptors speak to."""
+
+WITH_GROUPS = 9
+"""Of capability 9.x alone: four warps together feed its tensor cores (PTX ISA, wgmma)."""
 
 
 @lru_cache
@@ -34,31 +44,72 @@ def _device(device: torch.device) -> tuple[tuple[int, int], int, int]:
     return (properties.major, properties.minor), properties.multi_processor_count, shared
 
 
+@lru_cache(maxsize=1)
+def _has_gluon() -> bool:
+    """Whether this Triton has the layer that ``specialised`` is written in, by the names that it had in 3.6."""
+    try:
+        import_module("matfun_backends.kernels.specialised")
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
 def symmetric(
-    A: torch.Tensor, Bt: torch.Tensor, C: torch.Tensor | None = None, alpha: Any = 1.0, beta: Any = 0.0
+    A: torch.Tensor,
+    Bt: torch.Tensor,
+    C: torch.Tensor | None = None,
+    alpha: Any = 1.0,
+    beta: Any = 0.0,
+    gamma: float = 0.0,
 ) -> torch.Tensor | None:
-    """Return alpha A B + beta C, known to be symmetric, from the transpose of B; or None.
+    """Return alpha A B + beta C + gamma I, known to be symmetric, from the transpose of B; or None.
 
     Parameters
     ----------
     A, Bt : tensor, shape (..., n, k)
     C : tensor, shape (..., n, n), optional
     alpha, beta : float, or tensor of shape () or (...)
+    gamma : float
     """
     operands = [A, Bt] if C is None else [A, Bt, C]
     if A.ndim < 2 or A.shape != Bt.shape or (C is not None and C.shape != (*A.shape[:-1], A.shape[-2])):
         return None  # the plain path broadcasts or explains
     n, batch = A.shape[-2], A.shape[:-2].numel()
-    plan = _plan(operands, n, (alpha, beta))
+    plan = _plan(operands, n, (alpha, beta, gamma))
     if plan is None:
         return None
     multiprocessors, allowed, descriptors, on_device = plan
-    if not tiles.symmetric_pays(n, batch, multiprocessors, allowed):
+    if not _same(A, Bt):
+        allowed = tuple(tile for tile in allowed if not tile.divided)
+    fused = C is not None or gamma != 0
+    if not tiles.symmetric_pays(n, batch, multiprocessors, allowed, fused=fused):
         return None
     tile = tiles.symmetric_tile(n, batch, multiprocessors, allowed)
     columns = launch.by_columns(A), launch.by_columns(Bt)
-    case = Case("symmetric", A.device, A.dtype, tile, descriptors, on_device, columns, C is not None)
-    return _launched(case, launch.symmetric, (A, Bt, C, alpha, beta), multiprocessors)
+    case = Case("symmetric", A.device, A.dtype, tile, descriptors, on_device, columns, C is not None, gamma != 0)
+    how = {"tile": tile, "multiprocessors": multiprocessors, "descriptors": descriptors}
+    return _launched(case, launch.symmetric, (A, Bt, C, alpha, beta, gamma), how)
+
+
+def combination(
+    S: torch.Tensor, T: torch.Tensor | None = None, a: Any = 1.0, b: Any = 0.0, c: Any = 0.0
+) -> torch.Tensor | None:
+    """Return a S + b T + c I; or None.
+
+    Parameters
+    ----------
+    S, T : tensor, shape (..., m, n)
+    a, b, c : float, or tensor of shape () or (...)
+    """
+    operands = [S] if T is None else [S, T]
+    if S.ndim < 2 or S.numel() < SMALLEST_COMBINATION or any(1 not in x.stride()[-2:] for x in operands):
+        return None
+    columns, on_device = launch.by_columns(S), _accepted(operands, (a, b, c))
+    if on_device is None or (T is not None and (T.shape != S.shape or launch.by_columns(T) != columns)):
+        return None
+    has_t, has_shift = T is not None, launch.is_shift(c)
+    case = Case("combination", S.device, S.dtype, None, False, on_device, (columns, columns), has_t, has_shift)
+    return _launched(case, launch.combination, (S, T, a, b, c), {})
 
 
 def product(C: torch.Tensor, A: torch.Tensor, B: torch.Tensor, alpha: Any, beta: Any) -> torch.Tensor | None:
@@ -82,18 +133,47 @@ def product(C: torch.Tensor, A: torch.Tensor, B: torch.Tensor, alpha: Any, beta:
         return None
     multiprocessors, allowed, descriptors, on_device = plan
     # without the memory unit only factors on the device are worth it: they would cost torch passes over the matrices
-    if not (descriptors or on_device) or not tiles.product_pays(m, n, batch, multiprocessors, allowed):
+    if not (descriptors or any(on_device)) or not tiles.product_pays(m, n, batch, multiprocessors, allowed):
         return None
     tile = tiles.product_tile(m, n, batch, multiprocessors, allowed)
     columns = launch.by_columns(A), launch.by_columns(B.mT)
     case = Case("product", A.device, A.dtype, tile, descriptors, on_device, columns)
-    return _launched(case, launch.product, (C, A, B, alpha, beta), multiprocessors)
+    how = {"tile": tile, "multiprocessors": multiprocessors, "descriptors": descriptors}
+    return _launched(case, launch.product, (C, A, B, alpha, beta), how)
 
 
-def _plan(
-    operands: list[torch.Tensor], n: int, factors: tuple[Any, ...]
-) -> tuple[int, tuple[tiles.Tile, ...], bool, bool] | None:
-    """Multiprocessors, tiles to choose from, whether descriptors are used, whether factors are on the device."""
+def fit(
+    R: torch.Tensor,
+    draw: Callable[[], torch.Tensor],
+    polynomials: Sequence[Sequence[float]],
+    interval: tuple[float, float],
+) -> torch.Tensor | None:
+    """Alpha in the interval that makes ||u_0(R) S + alpha u_1(R) S + alpha^2 u_2(R) S||_F least; or None.
+
+    Parameters
+    ----------
+    R : tensor, shape (..., n, n)
+        Symmetric.
+    draw : callable
+        S, shape (n, columns), a power of two of them.
+    polynomials : sequence of three sequences of float
+    interval : tuple of float
+    """
+    if R.ndim < 2 or R.numel() < SMALLEST_FIT or 1 not in R.stride()[-2:] or len(polynomials) != 3:
+        return None
+    if max(map(len, polynomials)) < 3 or _accepted([R], ()) is None:
+        return None
+    S = draw()
+    columns = S.shape[-1]
+    if columns & (columns - 1) or not S.is_contiguous() or S.dtype != R.dtype:
+        return None
+    case = Case("fit", R.device, R.dtype, None, False, (), (columns, max(map(len, polynomials)) - 1))
+    found = _launched(case, launch.fit, (R, S, polynomials, interval), {})
+    return None if found is None else found.alpha
+
+
+def _accepted(operands: list[torch.Tensor], factors: tuple[Any, ...]) -> tuple[bool, ...] | None:
+    """Which factors are on the device; None where no kernel may serve."""
     first = operands[0]
     on_device = [x for x in factors if isinstance(x, torch.Tensor)]
     if not all(isinstance(x, (int, float, torch.Tensor)) for x in factors):
@@ -103,11 +183,20 @@ def _plan(
     stack = first.shape[:-2]
     if any(x.shape[:-2] != stack for x in operands) or any(x.shape not in ((), stack) for x in on_device):
         return None
-    if any(x.device != first.device for x in on_device) or 0 in (*first.shape, *operands[1].shape):
+    if any(x.device != first.device for x in on_device) or any(0 in x.shape for x in operands):
+        return None
+    return tuple(isinstance(x, torch.Tensor) for x in factors) if _device(first.device)[0] >= FIRST else None
+
+
+def _plan(
+    operands: list[torch.Tensor], n: int, factors: tuple[Any, ...]
+) -> tuple[int, tuple[tiles.Tile, ...], bool, tuple[bool, ...]] | None:
+    """Multiprocessors, tiles to choose from, whether descriptors are used, which factors are on the device."""
+    first = operands[0]
+    on_device = _accepted(operands, factors)
+    if on_device is None:
         return None
     capability, multiprocessors, shared = _device(first.device)
-    if capability < FIRST:
-        return None
     descriptors = capability >= WITH_DESCRIPTORS
     # what is not aligned would be read element by element: compiled it spills, and cuBLAS is left to it
     if descriptors:
@@ -117,8 +206,14 @@ def _plan(
     allowed = tiles.TILES_32 if first.dtype == torch.float32 else tiles.TILES
     if not descriptors:  # larger ones spill
         allowed = tuple(tile for tile in allowed if tile in (tiles.SMALL, tiles.SMALL_32))
+    if capability[0] != WITH_GROUPS or not _has_gluon():
+        allowed = tuple(tile for tile in allowed if not tile.divided)
     allowed = tiles.fitting(allowed, first.element_size(), shared)
-    return (multiprocessors, allowed, descriptors, bool(on_device)) if readable and allowed else None
+    return (multiprocessors, allowed, descriptors, on_device) if readable and allowed else None
+
+
+def _same(A: torch.Tensor, B: torch.Tensor) -> bool:
+    return A is B or (A.data_ptr() == B.data_ptr() and A.stride() == B.stride())
 
 
 def _same_kind(operands: list[torch.Tensor]) -> bool:
@@ -137,12 +232,12 @@ def _full_float32() -> bool:
 
 def _plain_values(tensors: list[torch.Tensor]) -> bool:
     """Whether all are ordinary memory that no derivative, transformation or lazy negation goes through."""
-    recording = torch.is_grad_enabled()
+    recording, forward = torch.is_grad_enabled(), forward_ad._current_level >= 0
     return all(
         type(x) in (torch.Tensor, torch.nn.Parameter)
         and not (recording and x.requires_grad)
         and not x.is_neg()
-        and forward_ad.unpack_dual(x).tangent is None
+        and not (forward and forward_ad.unpack_dual(x).tangent is not None)
         and _has_memory(x)
         for x in tensors
     )
@@ -156,9 +251,8 @@ def _has_memory(x: torch.Tensor) -> bool:
     return True
 
 
-def _launched(
-    case: Case, function: Callable[..., torch.Tensor], arguments: tuple[Any, ...], multiprocessors: int
-) -> torch.Tensor | None:
+def _launched(case: Case, function: Callable[..., Any], arguments: tuple[Any, ...], how: dict[str, Any]) -> Any:
+    """Answer of the launcher, or None where the kernel is not trusted."""
     # a check waits for the device, which a capture may not
     if not known(case) and case.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
         return None
@@ -166,7 +260,7 @@ def _launched(
         if not trusted(case):
             return None
         try:
-            return function(*arguments, tile=case.tile, multiprocessors=multiprocessors, descriptors=case.descriptors)
+            return function(*arguments, **how)
         except torch.OutOfMemoryError:  # the plain path needs no less
             raise
         except Exception as error:  # strides that a driver refuses, say

@@ -5,12 +5,16 @@ Tensors may lie on a CPU where Triton interprets its kernels (``TRITON_INTERPRET
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import torch
 import triton
 from triton.tools.tensor_descriptor import TensorDescriptor
 
+from matfun_backends.kernels import combine as _combine
+from matfun_backends.kernels import fit as _fit
 from matfun_backends.kernels import product as _product
 from matfun_backends.kernels import symmetric as _symmetric
 from matfun_backends.kernels.tiles import BAND, Tile, product_count, symmetric_count
@@ -20,6 +24,12 @@ PRECISION = {torch.float32: "tf32x3", torch.bfloat16: "ieee", torch.float16: "ie
 
 ROW_BYTES = 16
 """Rows read through a descriptor start at multiples of this (CUDA driver API, cuTensorMapEncodeTiled)."""
+
+EPS = 2.0**-23
+"""Spacing of 1 in float32."""
+
+LONGEST_PIECE = 4096
+"""Of a row that is worked on at a time: 16 elements for each of 256 threads."""
 
 SPECIALISED = 16
 """Triton's launcher tells the compiler which whole numbers are multiples of this."""
@@ -59,24 +69,25 @@ def symmetric(
     a, b, d = _flat(A), _flat(Bt), _flat(D)
     c = d if C is None else _flat(C)
     batch = d.shape[0]
-    shifted = not (isinstance(gamma, (int, float)) and gamma == 0)
-    numbers, steps, on_device = _numbers((alpha, beta, gamma), A)
-    constants = _constants(A, tile, on_device) | {"HAS_C": C is not None, "HAS_GAMMA": shifted}
-    grid = (min(multiprocessors * tile.programs, symmetric_count(n, batch, tile)),)
+    numbers, steps = _numbers((alpha, beta, gamma))
+    grid = (min(multiprocessors, symmetric_count(n, batch, tile)),)
+    if tile.divided:
+        squares = -(-n // (tile.rows * tile.halves))
+        _divided(a, b, c, d, (squares, squares, depth, batch), numbers, steps, tile, grid,
+                 SYMMETRIC=True, HAS_C=C is not None, HAS_GAMMA=is_shift(gamma))  # fmt: skip
+        return D
+    constants = _constants(A, tile) | {"HAS_C": C is not None, "HAS_GAMMA": is_shift(gamma)}
     if descriptors:
         (a, a_columns), (b, b_columns) = (
             _descriptor(a, tile.rows, tile.depth),
             _descriptor(b, tile.rows * tile.halves, tile.depth),
         )
         c, d = (_descriptor(x, tile.rows, tile.rows)[0] for x in (c, d))
-        _symmetric.by_descriptors[grid](
-            a, b, c, d, *numbers, n, depth, batch, *steps, A_COLUMNS=a_columns, B_COLUMNS=b_columns, **constants
-        )
+        _run(_symmetric.by_descriptors, grid, (a, b, c, d, *numbers, n, depth, batch, *steps),
+             A_COLUMNS=a_columns, B_COLUMNS=b_columns, **constants)  # fmt: skip
     else:
-        _symmetric.by_pointers[grid](
-            a, b, c, d, *numbers, n, depth, batch, *a.stride(), *b.stride(), *c.stride(), *d.stride()[:2], *steps,
-            **constants,
-        )  # fmt: skip
+        strides = (*a.stride(), *b.stride(), *c.stride(), *d.stride()[:2])
+        _run(_symmetric.by_pointers, grid, (a, b, c, d, *numbers, n, depth, batch, *strides, *steps), **constants)
     return D
 
 
@@ -112,24 +123,173 @@ def product(
     D = A.new_empty((*stack, m, n)) if out is None else out
     a, b, c, d = _flat(A), _flat(B.mT), _flat(C), _flat(D)
     batch = d.shape[0]
-    numbers, steps, on_device = _numbers((alpha, beta), A)
-    constants = _constants(A, tile, on_device)
-    grid = (min(multiprocessors * tile.programs, product_count(m, n, batch, tile)),)
+    numbers, steps = _numbers((alpha, beta, *([0.0] if tile.divided else [])))
+    grid = (min(multiprocessors, product_count(m, n, batch, tile)),)
+    if tile.divided:
+        rows, columns = -(-m // tile.rows), -(-n // (tile.rows * tile.halves))
+        _divided(a, b, c, d, (rows, columns, depth, batch), numbers, steps, tile, grid,
+                 SYMMETRIC=False, HAS_C=True, HAS_GAMMA=False)  # fmt: skip
+        return D
+    constants = _constants(A, tile)
     if descriptors:
         (a, a_columns), (b, b_columns) = (
             _descriptor(a, tile.rows, tile.depth),
             _descriptor(b, tile.rows * tile.halves, tile.depth),
         )
         c, d = (_descriptor(x, tile.rows, tile.rows)[0] for x in (c, d))
-        _product.by_descriptors[grid](
-            a, b, c, d, *numbers, m, n, depth, batch, *steps, A_COLUMNS=a_columns, B_COLUMNS=b_columns, **constants
-        )
+        _run(_product.by_descriptors, grid, (a, b, c, d, *numbers, m, n, depth, batch, *steps),
+             A_COLUMNS=a_columns, B_COLUMNS=b_columns, **constants)  # fmt: skip
     else:
-        _product.by_pointers[grid](
-            a, b, c, d, *numbers, m, n, depth, batch, *a.stride(), *b.stride(), *c.stride(), *d.stride()[:2], *steps,
-            **constants,
-        )  # fmt: skip
+        strides = (*a.stride(), *b.stride(), *c.stride(), *d.stride()[:2])
+        _run(_product.by_pointers, grid, (a, b, c, d, *numbers, m, n, depth, batch, *strides, *steps), **constants)
     return D
+
+
+def combination(
+    S: torch.Tensor, T: torch.Tensor | None = None, a: Any = 1.0, b: Any = 0.0, c: Any = 0.0,
+    *, out: torch.Tensor | None = None,
+) -> torch.Tensor:  # fmt: skip
+    """Return a S + b T + c I.
+
+    Parameters
+    ----------
+    S : tensor, shape (..., m, n)
+        Its rows or its columns are contiguous.
+    T : tensor, shape (..., m, n), optional
+        Likewise, as in S.
+    a, b, c : float, or tensor of shape () or (...)
+    out : tensor, shape (..., m, n), optional
+        New memory for the answer; for tests, which poison it.
+    """
+    if by_columns(S):
+        swapped = combination(S.mT, None if T is None else T.mT, a, b, c, out=None if out is None else out.mT)
+        return swapped.mT
+    D = S.new_empty(S.shape) if out is None else out
+    s, d = _flat(S), _flat(D)
+    t = s if T is None else _flat(T)
+    batch, rows, columns = s.shape
+    numbers, steps = _numbers((a, b, c))
+    width = min(LONGEST_PIECE, triton.next_power_of_2(columns))
+    strides = [step for x in (s, t, d) for step in x.stride()[:2]]
+    _run(_combine.combine, (batch * rows,), (s, t, d, *numbers, rows, columns, *strides, *steps),
+         HAS_T=T is not None, HAS_C=is_shift(c), WIDTH=width,
+         num_warps=max(1, width // 512))  # fmt: skip
+    return D
+
+
+def _divided(
+    a: torch.Tensor,
+    b: torch.Tensor,
+    c: torch.Tensor,
+    d: torch.Tensor,
+    sizes: tuple[int, int, int, int],
+    numbers: list[Any],
+    steps: list[int],
+    tile: Tile,
+    grid: tuple[int],
+    **constants: bool,
+) -> None:
+    """Run the kernel whose warps are divided into a reader and two groups that multiply."""
+    kernel = import_module("matfun_backends.kernels.specialised")  # Gluon is not in every Triton
+    (a_there, a_columns), (b_there, b_columns) = (
+        _descriptor(x, height, tile.depth, kernel.descriptor)
+        for x, height in ((a, kernel.SIDE.value), (b, kernel.PART.value))
+    )
+    c_there, d_there = (_descriptor(x, kernel.SIDE.value, kernel.SIDE.value, kernel.descriptor)[0] for x in (c, d))
+    _run(kernel.specialised, grid,
+         (a_there, b_there, c_there, d_there, *numbers, *sizes, *steps), STAGES=tile.stages,
+         A_COLUMNS=a_columns, B_COLUMNS=b_columns, num_warps=kernel.WARPS, maxnreg=kernel.REGISTERS,
+         **constants)  # fmt: skip
+
+
+_compiled: dict[tuple[Any, ...], Any] = {}
+
+
+def _run(function: Any, grid: tuple[int], arguments: tuple[Any, ...], **constants: Any) -> None:
+    """Launch a kernel; from the second time on without what Triton's launcher does to find the compiled one.
+
+    That takes several times as long as the launch.  The key holds all that a compilation depends on.
+    """
+    if triton.knobs.runtime.interpret:
+        function[grid](*arguments, **constants)
+        return
+    device = torch.cuda.current_device()
+    key = (function.__name__, function.__module__, device, *constants.items(), *map(_kind, arguments))
+    if key not in _compiled:
+        _compiled[key] = function[grid](*arguments, **constants)
+    else:
+        _compiled[key][(*grid, 1, 1)](*arguments, *(constants[x] for x in function.arg_names[len(arguments) :]))
+
+
+def _kind(x: Any) -> Any:
+    """What Triton's launcher tells the compiler of an argument."""
+    if isinstance(x, int):
+        return x == 1, x % SPECIALISED == 0, x.bit_length() > 31
+    if isinstance(x, torch.Tensor):
+        return x.dtype, x.data_ptr() % SPECIALISED == 0
+    return float if isinstance(x, float) else (x.base.dtype, *x.block_shape)
+
+
+class Fitted(NamedTuple):
+    """What a fit leaves: the minimum, and what it was found from."""
+
+    alpha: torch.Tensor
+    powers: torch.Tensor
+    sums: torch.Tensor
+
+
+def fit(
+    R: torch.Tensor, S: torch.Tensor, polynomials: Sequence[Sequence[float]], interval: tuple[float, float]
+) -> Fitted:
+    """Alpha that makes ||u_0(R) S + alpha u_1(R) S + alpha^2 u_2(R) S||_F least.
+
+    Parameters
+    ----------
+    R : tensor, shape (..., n, n)
+        Symmetric; its rows or its columns are contiguous.
+    S : tensor, shape (n, columns)
+        A power of two of columns.
+    polynomials : sequence of three sequences of float
+    interval : tuple of float
+
+    Returns
+    -------
+    alpha : tensor, shape (...)
+    powers : tensor, shape (..., highest, n, columns)
+        R S and then (R/rho)^k S.
+    sums : tensor, shape (..., 6, programs)
+        Parts of the inner products of u_i(R) S and u_j(R) S over rho^(2 k), k the lowest power in any u: 00, 01, 02,
+        11, 12, 22.
+    """
+    *stack, n, _ = R.shape
+    r = _flat(R.mT if by_columns(R) else R)
+    batch, columns = r.shape[0], S.shape[-1]
+    last = max(map(len, polynomials)) - 1
+    least = min(k for u in polynomials for k, c in enumerate(u) if c != 0)
+    padded = tuple(tuple(map(float, (*u, *[0.0] * (last + 1 - len(u))))) for u in polynomials)
+    count = triton.cdiv(n, _fit.ROWS)
+    powers = R.new_empty((batch, last, n, columns), dtype=torch.float32)
+    operands = R.new_empty((2, batch, n, columns))  # written in turns
+    squares, sums = (R.new_empty((batch, k, count), dtype=torch.float32) for k in (1, 6))
+    alpha = R.new_empty((batch,), dtype=torch.float32)
+    common = {"COUNT": triton.next_power_of_2(count)}
+    for power in range(1, last + 1):
+        z = S if power == 1 else powers[:, 0] if power == 2 else operands[power % 2]
+        _run(_fit.thin, (count * batch,),
+             (r, z, S, powers, operands[(power + 1) % 2], squares, sums, n, r.stride(0), r.stride(1),
+              0 if power == 1 else z.stride(0)),
+             U=padded, POWER=power, LAST=last, LEAST=least, COLUMNS=columns, EPS=EPS, ROWS=_fit.ROWS,
+             DEPTH=_fit.DEPTH, PRECISION=PRECISION[R.dtype], WIDE=_in_float32(R.dtype), num_warps=_fit.WARPS,
+             num_stages=_fit.STAGES, **common)  # fmt: skip
+    _run(_fit.solve, (batch,), (sums, alpha, count, *map(float, interval)),
+         POINTS=_fit.POINTS, PADDED=triton.next_power_of_2(_fit.POINTS), STEPS=_fit.NEWTON_STEPS,
+         ROUNDING=_fit.ROUNDINGS * EPS, num_warps=1, **common)  # fmt: skip
+    return Fitted(alpha.reshape(stack), powers, sums)
+
+
+def is_shift(c: Any) -> bool:
+    """Whether a multiple of the identity is added: not where it is known to be zero."""
+    return not (isinstance(c, (int, float)) and c == 0)
 
 
 def describable(*tensors: torch.Tensor) -> bool:
@@ -143,11 +303,10 @@ def regular(*tensors: torch.Tensor) -> bool:
 
 
 def _is_regular(X: torch.Tensor, elements: int) -> bool:
-    X = _flat(X)
-    if 1 not in X.stride()[1:]:
+    *stack, row, column = _flat(X).stride() if X.ndim > 3 else X.stride()
+    if 1 not in (row, column):
         return False
-    other = X.stride(2 if by_columns(X) else 1)
-    strides = (other,) if X.shape[0] == 1 else (other, X.stride(0))
+    strides = (row if column == 1 else column, *(stack if X.shape[0] > 1 else ()))
     return all(step > 0 and step % elements == 0 for step in strides) and X.data_ptr() % ROW_BYTES == 0
 
 
@@ -157,40 +316,41 @@ def by_columns(X: torch.Tensor) -> bool:
 
 
 def _flat(X: torch.Tensor) -> torch.Tensor:
-    return X.reshape(-1, *X.shape[-2:])
+    return X if X.ndim == 3 else X.reshape(-1, *X.shape[-2:])
 
 
-def _descriptor(X: torch.Tensor, rows: int, columns: int) -> tuple[TensorDescriptor, bool]:
+def _descriptor(
+    X: torch.Tensor, rows: int, columns: int, make: Callable[..., Any] = TensorDescriptor
+) -> tuple[Any, bool]:
     """Descriptor of a stack read in blocks of rows x columns, and whether it is that of the transposes."""
-    transposed = by_columns(X)
+    (batch, m, n), (step, row, column) = X.shape, X.stride()
+    transposed = column != 1
     if transposed:
-        X, rows, columns = X.mT, columns, rows
-    batch = X.stride(0) if X.shape[0] > 1 else X.shape[1] * X.stride(1)
-    return TensorDescriptor(X, list(X.shape), [batch, X.stride(1), 1], [1, rows, columns]), transposed
+        m, n, row, rows, columns = n, m, column, columns, rows
+    return make(X, [batch, m, n], [step if batch > 1 else m * row, row, 1], [1, rows, columns]), transposed
 
 
-def _numbers(values: tuple[Any, ...], like: torch.Tensor) -> tuple[list[Any], list[int], bool]:
-    """The factors for the kernel, their distance from one matrix to the next, and whether they are in memory."""
-    if all(isinstance(value, (int, float)) for value in values):
-        return [float(value) for value in values], [0] * len(values), False
-    found = [
-        value.to(torch.float32).reshape(-1)
-        if isinstance(value, torch.Tensor)
-        else torch.full((1,), value, dtype=torch.float32, device=like.device)
-        for value in values
-    ]
-    return found, [0 if value.numel() == 1 else 1 for value in found], True
+def _numbers(values: tuple[Any, ...]) -> tuple[list[Any], list[int]]:
+    """The factors for the kernel, and their distance in memory from one matrix to the next."""
+    if triton.knobs.runtime.interpret:  # which hands numbers to kernels as Python's, that know no type
+        values = tuple(map(torch.as_tensor, values))
+    found = [x.to(torch.float32).contiguous() if isinstance(x, torch.Tensor) else float(x) for x in values]
+    return found, [0 if isinstance(x, float) or x.numel() == 1 else 1 for x in found]
 
 
-def _constants(like: torch.Tensor, tile: Tile, on_device: bool) -> dict[str, Any]:
+def _in_float32(dtype: torch.dtype) -> bool:
+    """Whether to multiply in float32: in the interpreter, which has no bfloat16."""
+    return bool(triton.knobs.runtime.interpret and dtype == torch.bfloat16)
+
+
+def _constants(like: torch.Tensor, tile: Tile) -> dict[str, Any]:
     return {
         "TILE": tile.rows,
         "HALVES": tile.halves,
         "DEPTH": tile.depth,
         "BAND": BAND,
         "PRECISION": PRECISION[like.dtype],
-        "WIDE": triton.knobs.runtime.interpret and like.dtype == torch.bfloat16,
-        "ON_DEVICE": on_device,
+        "WIDE": _in_float32(like.dtype),
         "num_warps": tile.warps,
         "num_stages": tile.stages,
     }

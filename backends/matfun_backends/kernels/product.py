@@ -24,7 +24,7 @@ def by_pointers(
     a_batch, a_row, a_depth, b_batch, b_row, b_depth, c_batch, c_row, c_column, d_batch, d_row,
     alpha_batch, beta_batch,
     TILE: tl.constexpr, HALVES: tl.constexpr, DEPTH: tl.constexpr, BAND: tl.constexpr,
-    PRECISION: tl.constexpr, WIDE: tl.constexpr, ON_DEVICE: tl.constexpr,
+    PRECISION: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
     """Product of operands of any size and strides; b holds the transpose of B."""
     rows = tl.cdiv(m, TILE)
@@ -37,8 +37,8 @@ def by_pointers(
             a + which * a_batch, b + which * b_batch, m, n, row * TILE, column * TILE * HALVES, depth,
             a_row, a_depth, b_row, b_depth, TILE, TILE * HALVES, DEPTH, PRECISION, WIDE,
         )  # fmt: skip
-        total *= number(alpha, which, alpha_batch, ON_DEVICE)
-        factor = number(beta, which, beta_batch, ON_DEVICE)
+        total *= number(alpha, which, alpha_batch)
+        factor = number(beta, which, beta_batch)
         first, second = (row * TILE).to(tl.int64), (column * TILE * HALVES).to(tl.int64)  # the start in 64 bits
         i = tl.arange(0, TILE)[:, None]
         j = tl.arange(0, TILE * HALVES)[None, :]
@@ -55,7 +55,7 @@ def by_descriptors(
     a, b, c, d, alpha, beta, m, n, depth, batch, alpha_batch, beta_batch,
     TILE: tl.constexpr, HALVES: tl.constexpr, DEPTH: tl.constexpr, BAND: tl.constexpr,
     A_COLUMNS: tl.constexpr, B_COLUMNS: tl.constexpr,
-    PRECISION: tl.constexpr, WIDE: tl.constexpr, ON_DEVICE: tl.constexpr,
+    PRECISION: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
     """Product through tensor descriptors (TMA), for operands with rows of a multiple of 16 bytes."""
     rows = tl.cdiv(m, TILE)
@@ -68,8 +68,8 @@ def by_descriptors(
             a, b, which, row * TILE, column * TILE * HALVES, depth,
             TILE, TILE * HALVES, DEPTH, A_COLUMNS, B_COLUMNS, PRECISION, WIDE,
         )  # fmt: skip
-        total *= number(alpha, which, alpha_batch, ON_DEVICE)
-        factor = number(beta, which, beta_batch, ON_DEVICE)
+        total *= number(alpha, which, alpha_batch)
+        factor = number(beta, which, beta_batch)
         if HALVES == 1:
             _store(total, c, d, factor, which, row, column, TILE)
         else:

@@ -27,7 +27,7 @@ def by_pointers(
     a_batch, a_row, a_depth, b_batch, b_row, b_depth, c_batch, c_row, c_column, d_batch, d_row,
     alpha_batch, beta_batch, gamma_batch,
     TILE: tl.constexpr, HALVES: tl.constexpr, DEPTH: tl.constexpr, BAND: tl.constexpr,
-    HAS_C: tl.constexpr, HAS_GAMMA: tl.constexpr, PRECISION: tl.constexpr, WIDE: tl.constexpr, ON_DEVICE: tl.constexpr,
+    HAS_C: tl.constexpr, HAS_GAMMA: tl.constexpr, PRECISION: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
     """Symmetric product of operands of any size and strides."""
     rows = tl.cdiv(n, TILE * HALVES)  # of squares whose side is the longer one of a tile
@@ -40,9 +40,9 @@ def by_pointers(
             a + which * a_batch, b + which * b_batch, n, n, row * TILE, column * TILE * HALVES, depth,
             a_row, a_depth, b_row, b_depth, TILE, TILE * HALVES, DEPTH, PRECISION, WIDE,
         )  # fmt: skip
-        total *= number(alpha, which, alpha_batch, ON_DEVICE)
-        factor = number(beta, which, beta_batch, ON_DEVICE)
-        shift = number(gamma, which, gamma_batch, ON_DEVICE)
+        total *= number(alpha, which, alpha_batch)
+        factor = number(beta, which, beta_batch)
+        shift = number(gamma, which, gamma_batch)
         here_c = c + which * c_batch
         here_d = d + which * d_batch
         if HALVES == 1:
@@ -81,7 +81,7 @@ def by_descriptors(
     a, b, c, d, alpha, beta, gamma, n, depth, batch, alpha_batch, beta_batch, gamma_batch,
     TILE: tl.constexpr, HALVES: tl.constexpr, DEPTH: tl.constexpr, BAND: tl.constexpr,
     A_COLUMNS: tl.constexpr, B_COLUMNS: tl.constexpr, HAS_C: tl.constexpr, HAS_GAMMA: tl.constexpr,
-    PRECISION: tl.constexpr, WIDE: tl.constexpr, ON_DEVICE: tl.constexpr,
+    PRECISION: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
     """Symmetric product through tensor descriptors (TMA), for operands with rows of a multiple of 16 bytes."""
     rows = tl.cdiv(n, TILE * HALVES)
@@ -94,9 +94,9 @@ def by_descriptors(
             a, b, which, row * TILE, column * TILE * HALVES, depth,
             TILE, TILE * HALVES, DEPTH, A_COLUMNS, B_COLUMNS, PRECISION, WIDE,
         )  # fmt: skip
-        total *= number(alpha, which, alpha_batch, ON_DEVICE)
-        factor = number(beta, which, beta_batch, ON_DEVICE)
-        shift = number(gamma, which, gamma_batch, ON_DEVICE)
+        total *= number(alpha, which, alpha_batch)
+        factor = number(beta, which, beta_batch)
+        shift = number(gamma, which, gamma_batch)
         if HALVES == 1:
             _store_by_descriptors(total, c, d, factor, shift, which, row, column, TILE, HAS_C, HAS_GAMMA)
         else:

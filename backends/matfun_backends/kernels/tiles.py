@@ -3,7 +3,7 @@
 A device computes as many tiles at a time as it has multiprocessors, so a product takes a whole number of waves.  The
 time of a wave is proportional to the area of the tile.  The triangle of a matrix of 4096 is 528 = 4 x 132 tiles of
 128 x 128: four full waves on a device of 132 multiprocessors.  Its 272 tiles of 128 x 256 are three waves for the work
-of 2.06.
+of 2.06, and 264 = 2 x 132 where the halves of those on the diagonal are taken in pairs.
 """
 
 from __future__ import annotations
@@ -37,8 +37,10 @@ class Tile:
         Length of the pieces of the sum.
     warps, stages : int
         Triton's ``num_warps`` and ``num_stages``.
-    programs : int
-        Programs for each multiprocessor.
+    slowness : float
+        Time of an element in a full wave, relative to the best tile.
+    divided : bool
+        Whether one warp reads and two groups of four multiply (specialised.py): on Hopper only.
     """
 
     rows: int
@@ -46,16 +48,22 @@ class Tile:
     depth: int
     warps: int
     stages: int
-    programs: int = 1
+    slowness: float = 1.0
+    divided: bool = False
 
     @property
     def name(self) -> str:
         """Rows x columns x depth, warps and stages."""
-        return f"{self.rows}x{self.rows * self.halves}x{self.depth} w{self.warps} s{self.stages}"
+        divided = " divided" if self.divided else ""
+        return f"{self.rows}x{self.rows * self.halves}x{self.depth} w{self.warps} s{self.stages}{divided}"
 
     def shared(self, item: int) -> int:
-        """Bytes of shared memory for elements of so many bytes: all stages of both operands, and a square to store."""
-        return (self.stages * (1 + self.halves) * self.depth + self.rows) * self.rows * item
+        """Bytes of shared memory for elements of so many bytes: all stages of both operands, and what is stored.
+
+        That is a square, or the whole tile where warps are divided.
+        """
+        stored = self.rows * (self.halves if self.divided else 1)
+        return (self.stages * (1 + self.halves) * self.depth + stored) * self.rows * item
 
     @property
     def area(self) -> int:
@@ -63,19 +71,19 @@ class Tile:
         return self.rows * self.rows * self.halves
 
 
-SQUARE = Tile(128, 1, 64, warps=8, stages=4)
-WIDE = Tile(128, 2, 64, warps=8, stages=3)
-SMALL = Tile(64, 1, 64, warps=4, stages=4)
-TILES: tuple[Tile, ...] = (SQUARE, WIDE, SMALL)
-"""Of 16-bit matrices."""
+DIVIDED = Tile(128, 2, 64, warps=12, stages=3, divided=True)
+"""Warps are three groups of four, of which the last has one that works (specialised.py)."""
+
+WIDE = Tile(128, 2, 64, warps=8, stages=3, slowness=1.05)
+SQUARE = Tile(128, 1, 64, warps=8, stages=4, slowness=1.1)
+SMALL = Tile(64, 1, 64, warps=4, stages=4, slowness=2.7)
+TILES: tuple[Tile, ...] = (DIVIDED, WIDE, SQUARE, SMALL)
+"""Of 16-bit matrices.  Their slowness is that of symmetric products of 4096 and 6144 (benchmarks/results/gpu.json)."""
 
 SQUARE_32 = Tile(128, 1, 32, warps=8, stages=3)
-SMALL_32 = Tile(64, 1, 32, warps=4, stages=3)
+SMALL_32 = Tile(64, 1, 32, warps=4, stages=3, slowness=2.0)
 TILES_32: tuple[Tile, ...] = (SQUARE_32, SMALL_32)
-"""Of float32 matrices, each product of which is three on the tensor cores."""
-
-PAIR = Tile(128, 1, 64, warps=4, stages=2, programs=2)
-"""Two programs to a multiprocessor: one stores while the other multiplies.  Not chosen: see benchmarks/gpu.py."""
+"""Of float32 matrices, each product of which is three on the tensor cores.  The small one reads twice the bytes."""
 
 
 def fitting(tiles: tuple[Tile, ...], item: int, shared_memory: int) -> tuple[Tile, ...]:
@@ -87,14 +95,24 @@ WITHIN = 1.05
 """The larger of two tiles is taken up to this factor in time: a choice, since its operands are read less often."""
 
 WORTH = 0.8
-"""A symmetric kernel is taken where by count it needs at most this share of a full product's time.  Published Triton
-kernels ran their tiles at 0.63 to 0.80 of the rate of cuBLAS (flash-muon, H800: 0.80 for n = 4096, 0.78 for 8192;
-PyTorch pull request 184886, H100: 0.63 and 0.73)."""
+"""A symmetric kernel is taken where by count it needs at most this share of a full product's time: at 2048, where it is
+1, cuBLAS is faster; at 1536 and from 2560 on, with 1/2 to 2/3, it is slower (benchmarks/results/gpu.json)."""
+
+FILLED = 0.85
+"""A product is taken where the elements of D need at least this share of the time of its waves.  With 0.97, at 2048, 4096
+and 6144, it is faster than ``addmm``, which copies C; with 0.79 and 0.55, at 3072 and 1536, slower; 2560, with 0.76, is an
+exception (benchmarks/results/gpu.json)."""
 
 
 def symmetric_count(n: int, batch: int, tile: Tile) -> int:
-    """Tiles on and below the diagonals of a stack of n x n matrices; wide tiles come in pairs that are squares."""
+    """Tiles on and below the diagonals of a stack of n x n matrices.
+
+    Wide tiles come in pairs that are squares.  Where warps are divided, the upper one of a pair on the diagonal is half
+    a tile, and two of these are taken together.
+    """
     rows = -(-n // (tile.rows * tile.halves))
+    if tile.divided:
+        return rows * rows * batch + -(-rows * batch // 2)
     return rows * (rows + 1) // 2 * tile.halves * batch
 
 
@@ -104,13 +122,11 @@ def product_count(m: int, n: int, batch: int, tile: Tile) -> int:
 
 
 def cost(count: int, tile: Tile, multiprocessors: int) -> float:
-    """Time of so many tiles, in that of one element: waves times area, times the bytes that small tiles read again."""
-    waves = -(-count // multiprocessors)
-    return waves * tile.area * (SQUARE.rows / tile.rows)
+    """Time of so many tiles, in that of one element of the best tile: waves times area times slowness."""
+    return -(-count // multiprocessors) * tile.area * tile.slowness
 
 
-def _best(counts: dict[Tile, int], multiprocessors: int) -> Tile:
-    costs = {tile: cost(count, tile, multiprocessors) for tile, count in counts.items()}
+def _best(costs: dict[Tile, float]) -> Tile:
     limit = WITHIN * min(costs.values())
     return max((tile for tile in costs if costs[tile] <= limit), key=lambda tile: tile.area)
 
@@ -120,30 +136,35 @@ def symmetric_tile(n: int, batch: int, multiprocessors: int, tiles: tuple[Tile, 
 
     Examples
     --------
-    >>> [symmetric_tile(n, 1, 132).name for n in (4096, 8192)]
-    ['128x128x64 w8 s4', '128x256x64 w8 s3']
+    >>> [symmetric_tile(n, 1, 132).name for n in (3072, 4096)]
+    ['128x128x64 w8 s4', '128x256x64 w12 s3 divided']
     """
-    return _best({tile: symmetric_count(n, batch, tile) for tile in tiles}, multiprocessors)
+    return _best({tile: cost(symmetric_count(n, batch, tile), tile, multiprocessors) for tile in tiles})
 
 
 def product_tile(m: int, n: int, batch: int, multiprocessors: int, tiles: tuple[Tile, ...] = TILES) -> Tile:
     """Tile for a product that is not symmetric."""
-    return _best({tile: product_count(m, n, batch, tile) for tile in tiles}, multiprocessors)
+    return _best({tile: cost(product_count(m, n, batch, tile), tile, multiprocessors) for tile in tiles})
 
 
-def symmetric_pays(n: int, batch: int, multiprocessors: int, tiles: tuple[Tile, ...] = TILES) -> bool:
+def symmetric_pays(
+    n: int, batch: int, multiprocessors: int, tiles: tuple[Tile, ...] = TILES, *, fused: bool = False
+) -> bool:
     """Whether a triangle takes so much less time than the square that a slower inner loop is made up for.
 
-    Not below one full wave, where launches and the length of the sum decide.
+    Not where half of the multiprocessors would be idle: there launches and the length of the sum decide.  ``fused``
+    says that C or the identity is added, which costs cuBLAS passes of their own.
     """
     triangle = symmetric_tile(n, batch, multiprocessors, tiles)
     square = product_tile(n, n, batch, multiprocessors, tiles)
     count = symmetric_count(n, batch, triangle)
     full = cost(product_count(n, n, batch, square), square, multiprocessors)
-    return count >= multiprocessors and cost(count, triangle, multiprocessors) <= WORTH * full
+    worth = 1.0 if fused else WORTH
+    return 2 * count >= multiprocessors and cost(count, triangle, multiprocessors) <= worth * full
 
 
 def product_pays(m: int, n: int, batch: int, multiprocessors: int, tiles: tuple[Tile, ...] = TILES) -> bool:
-    """Whether a product fills the device once: below, the copy of C that it saves is not what takes the time."""
+    """Whether a product keeps the device busy: elsewhere, the copy of C that it saves is not what takes the time."""
     tile = product_tile(m, n, batch, multiprocessors, tiles)
-    return product_count(m, n, batch, tile) >= multiprocessors
+    needed = m * n * batch / multiprocessors
+    return needed >= FILLED * cost(product_count(m, n, batch, tile), tile, multiprocessors)
