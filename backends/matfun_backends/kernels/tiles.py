@@ -99,9 +99,9 @@ WORTH = 0.8
 1, cuBLAS is faster; at 1536 and from 2560 on, with 1/2 to 2/3, it is slower (benchmarks/results/gpu.json)."""
 
 FILLED = 0.85
-"""A product is taken where the elements of D need at least this share of the time of its waves.  With 0.97, at 2048, 4096
-and 6144, it is faster than ``addmm``, which copies C; with 0.79 and 0.55, at 3072 and 1536, slower; 2560, with 0.76, is an
-exception (benchmarks/results/gpu.json)."""
+"""A product is taken where the elements of D need at least this share of the time of its waves.  With 0.97, at 2048,
+4096 and 6144, it is faster than ``addmm``, which copies C; with 0.79 and 0.55, at 3072 and 1536, slower; 2560, with
+0.76, is an exception (benchmarks/results/gpu.json)."""
 
 
 def symmetric_count(n: int, batch: int, tile: Tile) -> int:
