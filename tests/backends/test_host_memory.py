@@ -1,4 +1,4 @@
-"""A JAX array in the host's memory: does ``auto`` compute with NumPy, and does the caller see nothing of it but speed?"""
+"""A JAX array in the host's memory: does ``auto`` compute with NumPy, and is speed all that the caller sees of it?"""
 
 import os
 import subprocess
