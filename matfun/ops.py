@@ -179,6 +179,25 @@ class Ops:
         dtype = like.dtype if dtype is None else dtype
         return self.xp.asarray(values, dtype=dtype, device=device(like))
 
+    def lend(self, A: Array) -> np.ndarray[Any, Any] | None:  # noqa: ARG002 - providers look at A
+        """A as a NumPy array on the same memory, for ``method="auto"`` to compute with; None for A itself.
+
+        Where the memory is the host's, the values are known, nothing follows them, and NumPy was measured to be faster,
+        also among the library's own products.
+        """
+        return None
+
+    def take_back(self, x: np.ndarray[Any, Any], like: Array) -> Array:
+        """NumPy array that was computed with what ``lend`` gave, as an array of the library and device of ``like``.
+
+        Parameters
+        ----------
+        x : numpy array
+            Nobody else's.
+        like : array
+        """
+        raise NotImplementedError
+
     def normal(self, rng: Any, shape: tuple[int, ...], like: Array) -> Array:
         """Draw standard normal numbers on the host, so that every library sees the same ones.
 

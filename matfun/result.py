@@ -123,7 +123,8 @@ class Info:
     method : str
         What was run, also when ``method="auto"`` chose it.
     backend : str
-        Name of the provider.
+        Name of the provider that computed: ``"numpy"`` for a JAX array in the host's memory that ``method="auto"`` was
+        asked for.
     steps : int or numpy array of int
         Steps applied, per matrix of a stack; a traced array under ``jax.jit`` with ``tol=``.
     products : int

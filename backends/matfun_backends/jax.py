@@ -40,6 +40,15 @@ class JaxOps(Ops):
     def prefers_products(self, X: Array) -> bool:  # noqa: ARG002 - a tracer has no device
         return bool(jax.default_backend() != "cpu")
 
+    def lend(self, A: Array) -> np.ndarray[Any, Any] | None:
+        one = len(A.sharding.device_set) == 1 and next(iter(A.sharding.device_set)).platform == "cpu"
+        kept = jax.dtypes.canonicalize_dtype(A.dtype) == A.dtype  # or double precision is switched off by now
+        return np.asarray(A) if one and kept else None
+
+    def take_back(self, x: np.ndarray[Any, Any], like: Array) -> Array:
+        # what is on a device by default stays free to be used on any
+        return jax.device_put(x, like.sharding if like.committed else None)
+
     def compiled(self, function: Callable[..., Any], static: tuple[Any, ...], A: Array) -> Any:
         return _joined(*_compiled(function, static, A))
 

@@ -25,12 +25,15 @@ class Input:
     dtype : Any
         Dtype of the result.
     traced : bool
+    lender : Input or None
+        What the caller gave, where A is its memory as a NumPy array (``host_memory.py``).
     """
 
     ops: Ops
     A: Array
     dtype: Any
     traced: bool
+    lender: Input | None = None
 
     def restore(self, Y: Array) -> Array:
         """Y in the dtype of the result."""

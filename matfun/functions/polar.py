@@ -11,6 +11,7 @@ from matfun.functions.certificate import Kind, plain
 from matfun.functions.choose import choose_polar
 from matfun.functions.failure import OnFailure, failed_members, raise_or_warn, take_over
 from matfun.functions.fixed import FixedSteps, run_fixed
+from matfun.functions.host_memory import handed_back, on_host
 from matfun.functions.inputs import (
     Input,
     check_accuracy,
@@ -136,6 +137,7 @@ def polar(
 
         asked = Asked(side, method, rng=rng, on_failure=on_failure, **options)
         return polar_spread(given, spread, in_one_place, asked)
+    given = on_host(given, method, steps, backend)
     name, rule = rule_for(choose_polar(given, method, tol, steps), "polar")
     if 0 in given.A.shape:
         return _empty(given, side, name)
@@ -161,6 +163,9 @@ def polar(
     if (on_failure == "svd" or auto) and (bad & finite).any():
         result = take_over(given.ops, result, run.solve(*rule_for("svd", "polar")), bad & finite)
         bad = failed_members(result.info)
+    assert result.info is not None
+    (U, H), info = handed_back(given, tuple(result), result.info)
+    result = PolarResult.of(U, H, info)
     if bad.any():
         raise_or_warn("polar", result, result.info, bad, run.goal.residual, on_failure)
     return result

@@ -17,6 +17,7 @@ from matfun.functions.certificate import plain
 from matfun.functions.choose import choose_square
 from matfun.functions.eigenvalues import by_eigenvalues, complete_semidefinite
 from matfun.functions.failure import failed_members, raise_or_warn
+from matfun.functions.host_memory import handed_back, on_host
 from matfun.functions.inputs import (
     Input,
     check_accuracy,
@@ -55,6 +56,8 @@ def solve(function: SquareFunction, A: Any, options: Options) -> tuple[tuple[Arr
     if given.ops.library == "mpmath":
         raise TypeError(f"A: expected an array of floats for {function.name}, got an object array of numbers")
     given = replace(given, A=given.ops.widen(given.A))
+    if options.initial is None:  # which is of the library of A
+        given = on_host(given, options.method, options.steps, options.backend)
     name, rule = rule_for(choose_square(function, given, options, hermitian=bool(options.hermitian)), function.problem)
     if 0 in shape:
         return _empty(function, given, name)
@@ -75,6 +78,7 @@ def solve(function: SquareFunction, A: Any, options: Options) -> tuple[tuple[Arr
     if (options.on_failure == "fallback" or run.auto_iterated(info)) and (bad & finite).any():
         values, info = run.fall_back(values, info, bad)
         bad = failed_members(info)
+    values, info = handed_back(given, values, info)
     if bad.any():
         status = np.asarray(info.status, dtype=object)
         if options.on_failure != "warn" and (status == Status.INDEFINITE).any():

@@ -81,7 +81,8 @@ def test_polar_is_right_everywhere(library, known, method, dtype):
             np.testing.assert_allclose(library.get(H), exact, rtol=0, atol=3 * LIMIT_ROUNDING * eps_of(dtype))
             assert np.array_equal(library.get(H), np.swapaxes(library.get(H), -1, -2).conj())
             assert result.info.ok
-            assert result.info.backend == library.provider
+            lent = (library.name, method) == ("jax", "auto")  # test_host_memory.py
+            assert result.info.backend == ("numpy" if lent else library.provider)
             assert np.shape(result.info.status) == np.shape(result.info.steps) == shape[:-2]
 
 
