@@ -293,7 +293,7 @@ class Ops:
 
     def add_matmul(self, C: Array, A: Array, B: Array, alpha: Scalar = 1.0, beta: Scalar = 1.0) -> Array:
         """Return beta C + alpha A B as a new array."""
-        product = A @ B
+        product = self.matmul(A, B)
         if not (isinstance(alpha, (int, float)) and alpha == 1):
             product = self.scale(product, alpha)
         return product + (C if isinstance(beta, (int, float)) and beta == 1 else self.scale(C, beta))
@@ -449,7 +449,7 @@ class Ops:
         """
         W = self.widen(X)
         if isinstance(sample, Dense):
-            Y = self.from_host(sample.elements, W) @ W
+            Y = self.matmul(self.from_host(sample.elements, W), W)
         elif isinstance(sample, Sparse):
             Y = self.sparse_sketch(sample, W)
         elif isinstance(sample, Transformed):
@@ -460,7 +460,7 @@ class Ops:
 
     def sparse_sketch(self, sample: Sparse, X: Array) -> Array:
         """S X for a sparse S; formed, because the array API standard can gather but not add to given places."""
-        return self.from_host(sample.matrix(), X) @ X
+        return self.matmul(self.from_host(sample.matrix(), X), X)
 
     def _transformed_sketch(self, sample: Transformed, X: Array) -> Array:
         n = X.shape[-2]
@@ -479,7 +479,7 @@ class Ops:
         while done < n:
             radix = min(EMPIRICAL_WALSH_RADIX, n // done)
             small = self.from_host(walsh_hadamard(np.arange(radix), radix), X)
-            X = small @ self.xp.reshape(X, (*stack, n // (radix * done), radix, done * k))
+            X = self.matmul(small, self.xp.reshape(X, (*stack, n // (radix * done), radix, done * k)))
             done *= radix
         return self.xp.reshape(X, (*stack, n, k))
 
@@ -523,7 +523,7 @@ class Ops:
         By default P is a random orthogonal matrix (Demmel, Dumitriu, Holtz, Numer. Math. 108, 2007), because the array
         API standard has no pivoting.
         """
-        Q, _ = self.qr(B @ self.rotation(B.shape[-1], B))
+        Q, _ = self.qr(self.matmul(B, self.rotation(B.shape[-1], B)))
         return Q
 
     def rotation(self, n: int, like: Array) -> Array:

@@ -79,8 +79,13 @@ class JaxOps(Ops):
         return self._narrow(total, C)
 
     def _product(self, A: Array, B: Array) -> Array:
-        """A B, which is left in float32 where the matrices are 16-bit."""
-        return jnp.matmul(A, B, preferred_element_type=jnp.float32 if self.is_16bit(A.dtype) else None)
+        """A B, which is left in float32 where the matrices are 16-bit.
+
+        JAX multiplies float32 in TF32 on a GPU, and in bfloat16 on a TPU, unless it is told not to.
+        """
+        if self.is_16bit(A.dtype):
+            return jnp.matmul(A, B, preferred_element_type=jnp.float32)
+        return jnp.matmul(A, B, precision=jax.lax.Precision.HIGHEST)
 
     def sparse_sketch(self, sample: Sparse, X: Array) -> Array:
         Y = jnp.zeros((*X.shape[:-2], sample.size, X.shape[-1]), X.dtype)

@@ -124,7 +124,7 @@ def minimax_on_device(
     centre, spread = (lower + upper) / 2, (upper - lower) / (upper + lower)
     t = spread * spread
     place = xp.clip(2 * t / made.widest**2 - 1, -1.0, 1.0)
-    values = xp.cos(xp.acos(place)[..., None] * orders) @ rows
+    values = xp.sum(xp.cos(xp.acos(place)[..., None] * orders)[..., None] * rows, axis=-2)  # of full precision anywhere
     q = len(made.taylor) - 1
     h = [made.taylor[i] + t * values[..., i] for i in range(q + 1)]
     error = values[..., q + 1] * spread ** (q + 1)

@@ -100,7 +100,7 @@ def hutchpp(
         return TraceEstimate(value, ops.xp.zeros_like(ops.xp.abs(value)), 2 * rank)
     rest = products - 2 * rank
     Z = _probes(ops, like, rest, distribution, rng)
-    Z = Z - Q @ (ops.adjoint(Q) @ Z)
+    Z = Z - ops.matmul(Q, ops.matmul(ops.adjoint(Q), Z))
     forms = _column_sums(ops, Z, multiply(Z))
     return TraceEstimate(
         value + ops.xp.sum(forms, axis=-1), _standard_error(ops, forms, distribution.population(n)), products

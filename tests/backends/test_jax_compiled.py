@@ -226,3 +226,24 @@ def test_products_in_bfloat16_are_summed_in_float32():
     for product in (ops.matmul(A, A.T), ops.gram(A.T), ops.symm_matmul(A, A.T), ops.thin_matmul(A, A.T)):
         assert product.dtype == jnp.bfloat16
         assert np.array_equal(np.asarray(product, np.float32), np.full((2, 2), 1000.0))
+
+
+@pytest.mark.parametrize("method", ["polar-express", "prism", "window"])
+def test_products_of_float32_have_its_digits_on_every_device(method):
+    """On a GPU JAX multiplies in TF32 where nothing is said, and on a TPU in bfloat16."""
+
+    def products(jaxpr):
+        for equation in jaxpr.eqns:
+            if equation.primitive.name == "dot_general":
+                yield equation
+            for parameter in jax.tree_util.tree_leaves(list(equation.params.values()), is_leaf=callable):
+                inner = getattr(parameter, "jaxpr", parameter)  # of closed ones
+                if hasattr(inner, "eqns"):
+                    yield from products(inner)
+
+    A = jnp.asarray(np.random.default_rng(0).standard_normal((24, 16)), jnp.float32)
+    traced = jax.make_jaxpr(lambda A: matfun.orthogonalize(A, method, steps=3, rng=0))(A)
+    found = list(products(traced.jaxpr))
+    assert len(found) >= 6
+    highest = jax.lax.Precision.HIGHEST
+    assert {equation.params["precision"] for equation in found} == {(highest, highest)}
