@@ -1,7 +1,7 @@
 """Kernels and whole runs on one CUDA device: first whether they are right, then how long they take.
 
     python benchmarks/gpu.py                 # everything, into benchmarks/results/gpu.json
-    python benchmarks/gpu.py --only checks   # or rates, products, runs, transformer, waiting
+    python benchmarks/gpu.py --only checks   # into gpu_part.json; or rates, products, runs, transformer, waiting
 
 Sections follow the risks of docs/gpu.md, in order.  The floor of a run is its counted arithmetic, symmetric products at
 half price, at 788 TFLOP/s, the rate of one H200 for bfloat16 products of random 8192 x 8192 matrices; the rate of the
@@ -103,7 +103,7 @@ def seconds(torch: Any, call: Callable[[int], Any], repeats: int = REPLAYS) -> R
     torch.cuda.synchronize()
     events = [[torch.cuda.Event(enable_timing=True) for _ in range(2)] for _ in range(repeats)]
     host = []
-    torch.cuda._sleep(20_000_000)  # the device starts late, so that what is timed is not the host
+    torch.cuda._sleep(20_000_000)  # the device starts some 10 ms late: short calls are not timed waiting for the host
     for i, (begin, end) in enumerate(events):
         start = time.perf_counter()
         begin.record()
@@ -130,24 +130,24 @@ def checks(torch: Any) -> Iterator[Row]:
 
     In as many processes as there are processors: most of the time is the compiler's, and what it makes is kept on disk.
     """
-    from matfun_backends.kernels import tiles
     from matfun_backends.kernels.check import Case
+    from matfun_backends.kernels.dispatch import WITH_DESCRIPTORS, served
 
-    hopper = torch.cuda.get_device_capability() >= (9, 0)
     where = torch.device("cuda", 0)
+    descriptors_too = torch.cuda.get_device_capability() >= WITH_DESCRIPTORS
     flags = list(itertools.product((False, True), repeat=2))
     cases = []
     for dtype in (torch.bfloat16, torch.float16, torch.float32):
-        allowed = tiles.TILES_32 if dtype == torch.float32 else tiles.TILES
-        served = [(allowed[-1], False), *((tile, True) for tile in allowed if hopper)]
-        for (tile, descriptors), columns, on_device in itertools.product(served, (False, True), (False, True)):
+        allowed = served(dtype, where)
+        ways = [(allowed[-1], False), *((tile, True) for tile in allowed if descriptors_too)]
+        for (tile, descriptors), columns, on_device in itertools.product(ways, (False, True), (False, True)):
             one = Case("product", where, dtype, tile, descriptors, (on_device,) * 3, (columns, columns))
             cases += [one, *(one._replace(kernel="symmetric", has_c=c, has_gamma=g) for c, g in flags)]
         for columns, on_device in flags:
             one = Case("combination", where, dtype, None, False, (on_device,) * 3, (columns, columns))
             cases += [one._replace(has_c=c, has_gamma=g) for c, g in flags]
         cases += [Case("fit", where, dtype, None, False, (), (8, highest)) for highest in (3, 5)]
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(min(16, os.cpu_count() or 1), multiprocessing.get_context("spawn")) as pool:
         yield from pool.map(check, cases)
 
 
@@ -189,10 +189,11 @@ def rates(torch: Any) -> Iterator[Row]:
 def products(torch: Any) -> Iterator[Row]:
     """Symmetric products by tile, and the fused update, against cuBLAS; the copy that addmm makes is in its time."""
     from matfun_backends.kernels import launch, tiles
+    from matfun_backends.kernels.dispatch import WITH_DESCRIPTORS, served
 
+    allowed = served(torch.bfloat16, torch.device("cuda", 0))
     count = torch.cuda.get_device_properties(0).multi_processor_count
-    hopper = torch.cuda.get_device_capability() >= (9, 0)
-    how = {"multiprocessors": count, "descriptors": hopper}
+    how = {"multiprocessors": count, "descriptors": torch.cuda.get_device_capability() >= WITH_DESCRIPTORS}
     for n, batch in SQUARES:
         X, alpha = rotated(torch, batch, n, n), torch.ones(batch, device="cuda")
         calls: dict[str, Callable[[int], Any]] = {
@@ -201,7 +202,7 @@ def products(torch: Any) -> Iterator[Row]:
         }
         if batch == 1:
             calls["addmm"] = lambda i, X=X: torch.addmm(*(X[(i + j) % len(X)][0] for j in range(3)), beta=0.5)
-        for tile in tiles.TILES:
+        for tile in allowed:
             calls[f"symmetric {tile.name}"] = partial(
                 lambda i, X, **how: launch.symmetric(X[i % len(X)], X[i % len(X)], **how), X=X, tile=tile, **how
             )
@@ -213,15 +214,19 @@ def products(torch: Any) -> Iterator[Row]:
                 lambda i, X, alpha, **how: launch.product(*(X[(i + j) % len(X)] for j in range(3)), 1.0, alpha, **how),
                 X=X, alpha=alpha, tile=tile, **how,
             )  # fmt: skip
+        triangle, square = (
+            tiles.symmetric_tile(n, batch, count, allowed),
+            tiles.product_tile(n, n, batch, count, allowed),
+        )
         taken = {
-            "symmetric": tiles.symmetric_tile(n, batch, count).name if tiles.symmetric_pays(n, batch, count) else "",
-            "product": tiles.product_tile(n, n, batch, count).name if tiles.product_pays(n, n, batch, count) else "",
+            f"symmetric {triangle.name}": tiles.symmetric_pays(n, batch, count, allowed),
+            f"symmetric and C {triangle.name}": tiles.symmetric_pays(n, batch, count, allowed, fused=True),
+            f"product {square.name}": tiles.product_pays(n, n, batch, count, allowed),
         }
         for name, call in calls.items():
-            kind, _, tile_name = name.partition(" ")
             yield {
-                "section": "products", "n": n, "batch": batch, "call": name,
-                "taken": taken.get(kind) == tile_name.removeprefix("and C "), **seconds(torch, call, 30),
+                "section": "products", "n": n, "batch": batch, "call": name, "taken": taken.get(name, False),
+                **seconds(torch, call, 30),
             }  # fmt: skip
 
 
@@ -267,10 +272,11 @@ def contenders(torch: Any, shape: Shape) -> Iterator[tuple[str, Callable[[Any], 
             yield from both("torch.optim.Muon", lambda X: muon(X.clone(), JORDAN, STEPS, 1e-7))
     try:
         from gram_newton_schulz import POLAR_EXPRESS_COEFFICIENTS, GramNewtonSchulz
-    except ImportError:
+
+        peer = GramNewtonSchulz(ns_coefficients=POLAR_EXPRESS_COEFFICIENTS, gram_newton_schulz_reset_iterations=[2])
+    except (ImportError, TypeError):  # not there, its kernels are not, or it is made in another way by now
         pass
     else:
-        peer = GramNewtonSchulz(ns_coefficients=POLAR_EXPRESS_COEFFICIENTS, gram_newton_schulz_reset_iterations=[2])
         yield "gram-newton-schulz", peer
         yield "gram-newton-schulz, __call__", peer.__call__  # compiled on the instance: obj(X) bypasses that
         yield "gram-newton-schulz, captured", Captured(peer)
@@ -286,6 +292,9 @@ def runs(torch: Any) -> Iterator[Row]:
         for name, function in contenders(torch, shape):
             row: Row = {"section": "runs", "shape": shape.name, "dtype": dtype, "call": name}
             try:
+                warnings.filterwarnings(
+                    "error", "no CUDA graph", RuntimeWarning
+                )  # else an eager run is called captured
                 row |= seconds(torch, lambda i, X=X, f=function: f(X[i % len(X)]), 20 if shape.n > 4096 else REPLAYS)
                 torch.cuda.synchronize()
                 before = torch.cuda.memory_allocated()
@@ -371,11 +380,12 @@ def main(only: list[str] = typer.Option(list(SECTIONS), help="Sections to run.")
             "capability": torch.cuda.get_device_capability(0), "cuda": torch.version.cuda,
         }
     ]  # fmt: skip
-    for section in (name for name in SECTIONS if name in only):
+    name = "gpu" if set(only) == set(SECTIONS) else "gpu_part"  # parts do not replace the whole
+    for section in (s for s in SECTIONS if s in only):
         for row in SECTIONS[section](torch):
             rows.append(row)
             typer.echo("  ".join(f"{key}: {value}" for key, value in row.items()))
-        write("gpu", rows)
+            write(name, rows)
         if any(row.get("right") is False for row in rows):
             sys.exit("a kernel is wrong on this device: nothing was timed")
 

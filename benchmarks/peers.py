@@ -3,6 +3,7 @@
     python benchmarks/peers.py                       # everything, about 25 minutes on two cores
     python benchmarks/peers.py --quick               # small sizes, under a minute, nothing written
     python benchmarks/peers.py --only steps --only stacks --out part.json
+    python benchmarks/peers.py --only polar --library torch --out torch.json   # in a process of its own
     python benchmarks/peers.py merge part.json another.json   # peers.json from several runs
     python benchmarks/peers.py figure                # docs/figures/peers.png from the JSON
 
@@ -65,13 +66,15 @@ def main(
     longest: Annotated[float, typer.Option(help="Methods whose call is expected to take longer are skipped.")] = 40.0,
     minutes: Annotated[float, typer.Option(help="Cases that begin later are skipped.")] = 25.0,
     largest: Annotated[int | None, typer.Option(help="Cases with a longer side are left out.")] = None,
+    library: Annotated[str | None, typer.Option(help="Arrays of this library alone, undisturbed by others.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes, to see that everything runs.")] = False,
     out: Annotated[Path | None, typer.Option(help="JSON; default: peers.json for a whole run, else none.")] = None,
 ) -> None:
     """Compare with every peer that a package index has; see the head of benchmarks/peers.py."""
     if context.invoked_subcommand:
         return
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # or torch's idle threads slow the other libraries' down
+    if library is None:
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # or torch's idle threads slow the other libraries' down
     import jax
     import torch
 
@@ -83,6 +86,7 @@ def main(
     console.width = max(console.width, 150)
     warnings.filterwarnings("ignore", category=FutureWarning, module="torch._inductor")  # a peer's compilation
     found, missing = methods()
+    found = [method for method in found if library in (None, method.library)]
     run = Run(found, 0.03 if quick else seconds, longest, begin + 60 * minutes)
     path = out or (JSON if not quick and not largest and set(only) == set(TABLES) else None)
     rows: list[Row] = []
@@ -124,7 +128,10 @@ def recorded(
 
 @app.command()
 def merge(sources: list[Path], out: Path = JSON) -> None:
-    """Put the tables of several runs on one machine into one JSON: claims compare within a case, so within a run."""
+    """Put the tables of several runs on one machine into one JSON: claims compare within a case.
+
+    So within a run, unless its libraries had processes of their own.
+    """
     parts = [json.loads(source.read_text()) for source in sources]
     rows = [row for part in parts for row in part["results"]]
     bare = [row for part in parts for row in part["overhead"]]

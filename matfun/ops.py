@@ -387,6 +387,7 @@ class Ops:
     def fit(
         self,
         R: Array,  # noqa: ARG002 - providers look at them
+        columns: int,  # noqa: ARG002
         draw: Callable[[], Array],  # noqa: ARG002
         polynomials: Sequence[Sequence[float]],  # noqa: ARG002
         interval: tuple[float, float],  # noqa: ARG002
@@ -399,8 +400,9 @@ class Ops:
         ----------
         R : array, shape (..., n, n)
             Hermitian.
+        columns : int
         draw : callable
-            S, shape (n, columns).
+            S, shape (n, columns); called where the answer is not None.
         polynomials : sequence of sequences of float
             u_0, u_1, ... by their coefficients in r, from the constant up.
         interval : tuple of float

@@ -232,11 +232,12 @@ class TorchOps(Ops):
     def fit(
         self,
         R: Array,
+        columns: int,
         draw: Callable[[], Array],
         polynomials: Sequence[Sequence[float]],
         interval: tuple[float, float],
     ) -> Array | None:
-        return self._kernel("fit", R, draw=draw, polynomials=polynomials, interval=interval)
+        return self._kernel("fit", R, columns=columns, draw=draw, polynomials=polynomials, interval=interval)
 
     def sparse_sketch(self, sample: Sparse, X: Array) -> Array:
         Y = X.new_zeros((*X.shape[:-2], sample.size, X.shape[-1]))

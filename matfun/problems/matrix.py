@@ -220,7 +220,11 @@ class MatrixResidual:
         if not self.hermitian:
             return None
         found = ops.fit(
-            self.matrix, lambda: self.problem.sketch(n, columns, self._like, fresh=fresh), polynomials, interval
+            self.matrix,
+            columns,
+            lambda: self.problem.sketch(n, columns, self._like, fresh=fresh),
+            polynomials,
+            interval,
         )
         if found is not None:
             self.problem.work.thin += max(map(len, polynomials)) - 1

@@ -141,13 +141,11 @@ def cuda():
 @pytest.mark.parametrize("kernel", ["symmetric", "product"])
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
 def test_every_kernel_agrees_on_the_device(cuda, kernel, dtype):
-    from matfun_backends.kernels import tiles
     from matfun_backends.kernels.check import Case, trusted
+    from matfun_backends.kernels.dispatch import WITH_DESCRIPTORS, served
 
-    hopper = cuda.cuda.get_device_capability() >= (9, 0)
-    small = (tiles.SMALL_32,) if dtype == "float32" else (tiles.SMALL,)
-    allowed = (tiles.TILES_32 if dtype == "float32" else tiles.TILES) if hopper else small
-    for tile in allowed:
+    hopper = cuda.cuda.get_device_capability() >= WITH_DESCRIPTORS
+    for tile in served(getattr(cuda, dtype), cuda.device("cuda", 0)):
         for columns in ((False, False), (True, True)):
             for on_device in ((False, False, False), (True, True, True)):
                 where = cuda.device("cuda", 0)

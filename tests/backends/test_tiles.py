@@ -55,8 +55,9 @@ def test_small_matrices_get_small_tiles_and_others_what_fills_the_device():
 @pytest.mark.parametrize(
     ("n", "batch", "pays"),
     [
-        *[(1280, 1, False), (1536, 1, True), (2304, 1, True), (384, 12, False), (512, 12, True)],
+        *[(1280, 1, False), (1536, 1, True), (2304, 1, True), (384, 48, False), (512, 12, True)],
         *[(1, 1, False), (128, 48, False), (1024, 1, False), (2048, 1, False)],
+        *[(1408, 1, False), (1416, 1, True), (1920, 1, True), (1928, 1, False), (2056, 1, True)],  # docs/gpu.md
         *[(1024, 12, True), (2048, 12, True), (3072, 1, True), (4096, 1, True), (8192, 1, True)],
     ],
 )

@@ -19,7 +19,10 @@ from matfun_backends.kernels.tiles import BAND, Tile
 
 
 class Case(NamedTuple):
-    """What is checked together: matrices for which the same machine code runs."""
+    """What is checked together: the same source and options; the compiler may know more of one matrix than of another.
+
+    ``columns`` says which operands are contiguous by columns; of a fit it is the columns of S and the highest power.
+    """
 
     kernel: str
     device: torch.device
@@ -116,32 +119,48 @@ def _difference_or_error(case: Case) -> str:
 
 
 def _difference_of_fit(case: Case) -> str:
-    """What is wrong with a fit, or nothing: each power beside the one before, the inner products, and the minimum."""
+    """What is wrong with a fit, or nothing: each power beside the one before, the inner products, and the minimum.
+
+    Of four matrices one has its minimum inside of the interval, one beyond its upper end; one is zero, one NaN.
+    """
     columns, last = case.columns
-    n, rng = fit.DEPTH + launch.SPECIALISED, np.random.default_rng(0)  # two pieces of a row, the second not full
+    n, rng, (lower, upper) = (
+        fit.DEPTH + launch.SPECIALISED,
+        np.random.default_rng(0),
+        (0.25, 2.0),
+    )  # two pieces of a row
     S = torch.from_numpy(rng.standard_normal((n, columns))).to(case.device, case.dtype)
-    R = torch.from_numpy(rng.standard_normal((2, n, n)) / (2 * n) ** 0.5).to(case.device)
-    R = (R + R.mT).to(case.dtype)
-    polynomials, interval = tuple(map(tuple, rng.standard_normal((3, last + 1)))), (0.25, 2.0)
-    found = launch.fit(R, S, polynomials, interval)
-    V = torch.cat([S.double().expand(2, 1, n, columns), found.powers.double()], 1)
+    R = torch.from_numpy(rng.standard_normal((4, n, n)) / n**0.5).to(case.device)
+    R = ((R + R.mT) * torch.tensor([0.02, 1.0, 0.0, torch.nan], device=case.device)[:, None, None]).to(case.dtype)
+    u0, u1, u2 = np.zeros((3, last + 1))
+    least = last // 2
+    u0[least], u1[least] = 1.0, -1 / 1.3  # alone they are least at 1.3
+    u0[last], u1[last] = 1.0, -1 / 5
+    u2[least:] = 0.01 * rng.standard_normal(last + 1 - least)
+    polynomials = (tuple(u0), tuple(u1), tuple(u2))
+    found = launch.fit(R, S, polynomials, (lower, upper))
+    alpha, R = found.alpha.cpu().double(), R[:2].double()
+    if not (lower < alpha[0] < upper and alpha[1] == upper and alpha[2] == alpha[3] == lower):
+        return f"gave the minima {alpha.tolist()}"
+    V = torch.cat([S.double().expand(2, 1, n, columns), found.powers[:2].double()], 1)
     rho = (V[:, 1].norm(dim=(-2, -1)) / n**0.5).reshape(-1, 1, 1)
     V[:, 1] /= rho
     each = ROUNDED[case.dtype] + PRODUCT_ERROR[case.dtype] + (n + 8) * 2.0**-23  # operand, products, sum and scales
     worst = [
-        (((V[:, k] * rho - R.double() @ V[:, k - 1]).abs()) / (each * (abs(R.double()) @ abs(V[:, k - 1])))).max()
+        ((V[:, k] * rho - R @ V[:, k - 1]).abs() / (each * (abs(R) @ abs(V[:, k - 1])))).max()
         for k in range(1, last + 1)
     ]
-    powers_of_rho = rho[:, None] ** torch.arange(last + 1, device=case.device)[:, None, None]
+    # over rho^least
+    powers_of_rho = rho[:, None] ** (torch.arange(last + 1, device=case.device)[:, None, None] - least)
     terms = torch.tensor(polynomials, device=case.device)[:, None, :, None, None] * (powers_of_rho * V)
-    u, sizes, sums = terms.sum(2), abs(terms).sum(2), found.sums.double().sum(-1)
+    u, sizes, sums = terms.sum(2), abs(terms).sum(2), found.sums[:2].double().sum(-1)
     for k, (a, b) in enumerate(combinations_with_replacement(range(3), 2)):
         off = (sums[:, k] - (u[a] * u[b]).sum((-2, -1))).abs()
         worst.append((off / ((n * columns + 8 * last) * 2.0**-23 * (sizes[a] * sizes[b]).sum((-2, -1)))).max())
     c = torch.stack([0 * sums[:, 0], 2 * sums[:, 1], 2 * sums[:, 2] + sums[:, 3], 2 * sums[:, 4], sums[:, 5]], -1).cpu()
-    for a, x in zip((c / abs(c).amax(-1, keepdim=True)).numpy(), found.alpha.cpu().numpy(), strict=True):
-        least = np.polyval(a[::-1], np.linspace(*interval, 1025)).min()
-        worst.append(torch.tensor((np.polyval(a[::-1], x) - least) / (2 * fit.ROUNDINGS * 2.0**-23)))
+    for a, x in zip((c / abs(c).amax(-1, keepdim=True)).numpy(), alpha[:2].numpy(), strict=True):
+        lowest = np.polyval(a[::-1], np.linspace(lower, upper, 1025)).min()
+        worst.append(torch.tensor((np.polyval(a[::-1], x) - lowest) / (2 * fit.ROUNDINGS * 2.0**-23)))
     ratio = max(float(x) for x in worst)
     return "" if all(x <= 1 for x in worst) else f"differs from float64 by {ratio:.3g} times the bound of its rounding"
 
@@ -151,7 +170,7 @@ def _difference(case: Case) -> str:
     if case.kernel == "fit":
         return _difference_of_fit(case)
     rng = np.random.default_rng(0)
-    batch = 2
+    batch = 3
 
     def draw(*shape: int, by_columns: bool = False) -> torch.Tensor:
         X = torch.from_numpy(rng.standard_normal(shape)).to(case.device, case.dtype)
@@ -166,9 +185,9 @@ def _difference(case: Case) -> str:
         poisoned = torch.full_like(S, torch.nan)
         D = launch.combination(S, C if case.has_c else None, *factors, out=poisoned)
         product, moduli, depth, b = S.double(), S.double().abs(), 0, b * case.has_c
-    else:  # two bands of the triangle, a tile that is not full, and two matrices
-        side = (BAND + 1) * case.tile.rows * case.tile.halves + launch.SPECIALISED
-        depth = 2 * case.tile.depth + launch.SPECIALISED
+    else:  # two bands of the triangle, tiles that are not full, as many pieces of the sum as no ring has places
+        side = BAND * case.tile.rows * case.tile.halves + launch.SPECIALISED
+        depth = 4 * case.tile.depth + launch.SPECIALISED
         how: Any = {"tile": case.tile, "multiprocessors": 7, "descriptors": case.descriptors}
         poisoned = torch.full((batch, side, side), torch.nan, dtype=case.dtype, device=case.device)
         C = draw(batch, side, side)

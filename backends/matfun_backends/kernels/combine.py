@@ -22,6 +22,7 @@ def combine(
 ):  # fmt: skip
     """Rows are contiguous; T, and c for square matrices, may be missing."""
     row = tl.program_id(0) % rows
+    start_of_row = row.to(tl.int64)  # rows may lie further apart than 32 bits count
     which = (tl.program_id(0) // rows).to(tl.int64)
     first = number(a, which, a_batch)
     second = number(b, which, b_batch)
@@ -29,9 +30,11 @@ def combine(
     for start in range(0, columns, WIDTH):
         j = start + tl.arange(0, WIDTH)
         inside = j < columns
-        value = first * tl.load(s + which * s_batch + row * s_row + j, mask=inside, other=0.0).to(tl.float32)
+        value = first * tl.load(s + which * s_batch + start_of_row * s_row + j, mask=inside, other=0.0).to(tl.float32)
         if HAS_T:
-            value += second * tl.load(t + which * t_batch + row * t_row + j, mask=inside, other=0.0).to(tl.float32)
+            value += second * tl.load(t + which * t_batch + start_of_row * t_row + j, mask=inside, other=0.0).to(
+                tl.float32
+            )
         if HAS_C:
             value += tl.where(j == row, shift, 0.0)
-        tl.store(d + which * d_batch + row * d_row + j, value.to(d.dtype.element_ty), mask=inside)
+        tl.store(d + which * d_batch + start_of_row * d_row + j, value.to(d.dtype.element_ty), mask=inside)

@@ -54,6 +54,17 @@ def _has_gluon() -> bool:
     return True
 
 
+def served(dtype: torch.dtype, device: torch.device) -> tuple[tiles.Tile, ...]:
+    """Tiles that a device can take."""
+    capability, _, shared = _device(device)
+    allowed = tiles.TILES_32 if dtype == torch.float32 else tiles.TILES
+    if capability < WITH_DESCRIPTORS:  # larger ones spill
+        allowed = tuple(tile for tile in allowed if tile in (tiles.SMALL, tiles.SMALL_32))
+    if capability[0] != WITH_GROUPS or not _has_gluon():
+        allowed = tuple(tile for tile in allowed if not tile.divided)
+    return tiles.fitting(allowed, torch.finfo(dtype).bits // 8, shared)
+
+
 def symmetric(
     A: torch.Tensor,
     Bt: torch.Tensor,
@@ -144,6 +155,7 @@ def product(C: torch.Tensor, A: torch.Tensor, B: torch.Tensor, alpha: Any, beta:
 
 def fit(
     R: torch.Tensor,
+    columns: int,
     draw: Callable[[], torch.Tensor],
     polynomials: Sequence[Sequence[float]],
     interval: tuple[float, float],
@@ -154,22 +166,28 @@ def fit(
     ----------
     R : tensor, shape (..., n, n)
         Symmetric.
+    columns : int
+        A power of two.
     draw : callable
-        S, shape (n, columns), a power of two of them.
+        S, shape (n, columns), contiguous and of the dtype of R; called where a kernel serves.
     polynomials : sequence of three sequences of float
     interval : tuple of float
     """
     if R.ndim < 2 or R.numel() < SMALLEST_FIT or 1 not in R.stride()[-2:] or len(polynomials) != 3:
         return None
-    if max(map(len, polynomials)) < 3 or _accepted([R], ()) is None:
-        return None
-    S = draw()
-    columns = S.shape[-1]
-    if columns & (columns - 1) or not S.is_contiguous() or S.dtype != R.dtype:
+    if max(map(len, polynomials)) < 3 or columns & (columns - 1) or _accepted([R], ()) is None:
         return None
     case = Case("fit", R.device, R.dtype, None, False, (), (columns, max(map(len, polynomials)) - 1))
-    found = _launched(case, launch.fit, (R, S, polynomials, interval), {})
-    return None if found is None else found.alpha
+    return _launched(case, _fit, (R, draw, polynomials, interval), {})
+
+
+def _fit(
+    R: torch.Tensor,
+    draw: Callable[[], torch.Tensor],
+    polynomials: Sequence[Sequence[float]],
+    interval: tuple[float, float],
+) -> torch.Tensor:
+    return launch.fit(R, draw(), polynomials, interval).alpha
 
 
 def _accepted(operands: list[torch.Tensor], factors: tuple[Any, ...]) -> tuple[bool, ...] | None:
@@ -196,19 +214,14 @@ def _plan(
     on_device = _accepted(operands, factors)
     if on_device is None:
         return None
-    capability, multiprocessors, shared = _device(first.device)
+    capability, multiprocessors, _ = _device(first.device)
     descriptors = capability >= WITH_DESCRIPTORS
     # what is not aligned would be read element by element: compiled it spills, and cuBLAS is left to it
     if descriptors:
         readable = launch.describable(*operands) and n * first.element_size() % launch.ROW_BYTES == 0
     else:
         readable = launch.regular(*operands)
-    allowed = tiles.TILES_32 if first.dtype == torch.float32 else tiles.TILES
-    if not descriptors:  # larger ones spill
-        allowed = tuple(tile for tile in allowed if tile in (tiles.SMALL, tiles.SMALL_32))
-    if capability[0] != WITH_GROUPS or not _has_gluon():
-        allowed = tuple(tile for tile in allowed if not tile.divided)
-    allowed = tiles.fitting(allowed, first.element_size(), shared)
+    allowed = served(first.dtype, first.device)
     return (multiprocessors, allowed, descriptors, on_device) if readable and allowed else None
 
 

@@ -57,7 +57,9 @@ def thin(
     for start in range(0, n, DEPTH):
         k = start + tl.arange(0, DEPTH)
         left = tl.load(
-            r + which * r_batch + i[:, None] * r_row + k[None, :], mask=(i[:, None] < n) & (k[None, :] < n), other=0.0
+            r + which * r_batch + i[:, None].to(tl.int64) * r_row + k[None, :],
+            mask=(i[:, None] < n) & (k[None, :] < n),
+            other=0.0,
         )
         right = tl.load(z + which * z_batch + k[:, None] * COLUMNS + j[None, :], mask=k[:, None] < n, other=0.0)
         if POWER == 2:  # of R S itself, whose size was not known when it was stored

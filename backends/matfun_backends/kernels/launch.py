@@ -123,11 +123,11 @@ def product(
     D = A.new_empty((*stack, m, n)) if out is None else out
     a, b, c, d = _flat(A), _flat(B.mT), _flat(C), _flat(D)
     batch = d.shape[0]
-    numbers, steps = _numbers((alpha, beta, *([0.0] if tile.divided else [])))
+    numbers, steps = _numbers((alpha, beta))
     grid = (min(multiprocessors, product_count(m, n, batch, tile)),)
     if tile.divided:
         rows, columns = -(-m // tile.rows), -(-n // (tile.rows * tile.halves))
-        _divided(a, b, c, d, (rows, columns, depth, batch), numbers, steps, tile, grid,
+        _divided(a, b, c, d, (rows, columns, depth, batch), [*numbers, 0.0], [*steps, 0], tile, grid,
                  SYMMETRIC=False, HAS_C=True, HAS_GAMMA=False)  # fmt: skip
         return D
     constants = _constants(A, tile)
@@ -208,17 +208,19 @@ _compiled: dict[tuple[Any, ...], Any] = {}
 def _run(function: Any, grid: tuple[int], arguments: tuple[Any, ...], **constants: Any) -> None:
     """Launch a kernel; from the second time on without what Triton's launcher does to find the compiled one.
 
-    That takes several times as long as the launch.  The key holds all that a compilation depends on.
+    That takes several times as long as the launch.  The key holds all that a compilation depends on but for the
+    settings of Triton itself.
     """
     if triton.knobs.runtime.interpret:
         function[grid](*arguments, **constants)
         return
     device = torch.cuda.current_device()
     key = (function.__name__, function.__module__, device, *constants.items(), *map(_kind, arguments))
-    if key not in _compiled:
+    known = _compiled.get(key)
+    if known is None:  # also where a hook of Triton's has kept the compiled one to itself
         _compiled[key] = function[grid](*arguments, **constants)
     else:
-        _compiled[key][(*grid, 1, 1)](*arguments, *(constants[x] for x in function.arg_names[len(arguments) :]))
+        known[(*grid, 1, 1)](*arguments, *(constants[x] for x in function.arg_names[len(arguments) :]))
 
 
 def _kind(x: Any) -> Any:
@@ -303,7 +305,8 @@ def regular(*tensors: torch.Tensor) -> bool:
 
 
 def _is_regular(X: torch.Tensor, elements: int) -> bool:
-    *stack, row, column = _flat(X).stride() if X.ndim > 3 else X.stride()
+    X = _flat(X) if X.ndim > 3 else X
+    *stack, row, column = X.stride()
     if 1 not in (row, column):
         return False
     strides = (row if column == 1 else column, *(stack if X.shape[0] > 1 else ()))

@@ -91,9 +91,9 @@ def place(t, rows, columns, SYMMETRIC: gl.constexpr):
         which = t // (rows * rows)
         inside = t - which * rows * rows
         below = rows * (rows - 1)  # two in each square below the diagonal, and then one in each square on it
-        row, column = place_in_triangle(inside // 2, rows - 1, BAND)
         square = inside - below
         on_diagonal = square >= 0
+        row, column = place_in_triangle(gl.where(on_diagonal, 0, inside // 2), gl.maximum(rows - 1, 1), BAND)
         row = gl.where(on_diagonal, 2 * square + 1, 2 * (row + 1) + inside % 2)
         return which, row * ROWS, gl.where(on_diagonal, square, column) * COLUMNS
     else:  # noqa: RET505

@@ -98,6 +98,10 @@ WORTH = 0.8
 """A symmetric kernel is taken where by count it needs at most this share of a full product's time: at 2048, where it is
 1, cuBLAS is faster; at 1536 and from 2560 on, with 1/2 to 2/3, it is slower (benchmarks/results/gpu.json)."""
 
+LEAST_SIDE, LEAST_AREA = 512, 1280**2
+"""Smallest order and elements of a stack for which a symmetric kernel is taken: one matrix of 1024 takes cuBLAS 8.9
+microseconds and the best tile 12.4 (benchmarks/results/gpu.json); what lies between was not measured."""
+
 FILLED = 0.85
 """A product is taken where the elements of D need at least this share of the time of its waves.  With 0.97, at 2048,
 4096 and 6144, it is faster than ``addmm``, which copies C; with 0.79 and 0.55, at 3072 and 1536, slower; 2560, with
@@ -160,6 +164,8 @@ def symmetric_pays(
     count = symmetric_count(n, batch, triangle)
     full = cost(product_count(n, n, batch, square), square, multiprocessors)
     worth = 1.0 if fused else WORTH
+    if n < LEAST_SIDE or n * n * batch < LEAST_AREA:
+        return False
     return 2 * count >= multiprocessors and cost(count, triangle, multiprocessors) <= worth * full
 
 
