@@ -135,7 +135,9 @@ def merge(sources: list[Path], out: Path = JSON) -> None:
     parts = [json.loads(source.read_text()) for source in sources]
     rows = [row for part in parts for row in part["results"]]
     bare = [row for part in parts for row in part["overhead"]]
-    machine = parts[0]["machine"] | {"seconds": [part["machine"]["seconds"] for part in parts]}
+    parted = {key: [part["machine"][key] for part in parts] for key in ("seconds", "environment")}
+    tables = [sorted({row["table"] for row in part["results"]}) for part in parts]
+    machine = parts[0]["machine"] | parted | {"tables": tables}
     content = {
         "machine": machine,
         "missing": parts[0]["missing"],
