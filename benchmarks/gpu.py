@@ -265,8 +265,8 @@ def contenders(torch: Any, shape: Shape) -> Iterator[tuple[str, Callable[[Any], 
     yield from both("torch.compile", torch.compile(newton_schulz, dynamic=False))
     try:
         from torch.optim._muon import _zeropower_via_newtonschulz as muon
-    except ImportError:
-        pass
+    except ImportError as error:
+        yield "torch.optim.Muon", partial(refuse, error)
     else:
         if shape.batch == 1:  # it takes one matrix, and scales its argument in place where that is bfloat16 already
             yield from both("torch.optim.Muon", lambda X: muon(X.clone(), JORDAN, STEPS, 1e-7))
@@ -274,12 +274,17 @@ def contenders(torch: Any, shape: Shape) -> Iterator[tuple[str, Callable[[Any], 
         from gram_newton_schulz import POLAR_EXPRESS_COEFFICIENTS, GramNewtonSchulz
 
         peer = GramNewtonSchulz(ns_coefficients=POLAR_EXPRESS_COEFFICIENTS, gram_newton_schulz_reset_iterations=[2])
-    except (ImportError, TypeError):  # not there, its kernels are not, or it is made in another way by now
-        pass
+    except (ImportError, TypeError) as error:  # not there, its kernels are not, or it is made in another way by now
+        yield "gram-newton-schulz", partial(refuse, error)
     else:
         yield "gram-newton-schulz", peer
         yield "gram-newton-schulz, __call__", peer.__call__  # compiled on the instance: obj(X) bypasses that
         yield "gram-newton-schulz, captured", Captured(peer)
+
+
+def refuse(error: Exception, _: Any) -> None:
+    """Stand in for a peer that cannot be had: the row says why."""
+    raise error
 
 
 def runs(torch: Any) -> Iterator[Row]:
@@ -327,14 +332,17 @@ def transformer(torch: Any) -> Iterator[Row]:
     }
     try:
         from torch.optim._muon import _zeropower_via_newtonschulz as muon
-    except ImportError:
-        pass
+    except ImportError as error:
+        calls["torch.optim.Muon, one by one"] = partial(refuse, error)
     else:
         calls["torch.optim.Muon, one by one"] = lambda X: [muon(x.clone(), JORDAN, STEPS, 1e-7) for x in X]
     for name, call in calls.items():
         row: Row = {"section": "transformer", "call": name, "matrices": len(weights)}
-        row |= seconds(torch, lambda _, f=call: f(weights), 10)
-        row["of_standard_floor"] = sum(shape.standard for shape in shapes) / RATE / row["median"]
+        try:
+            row |= seconds(torch, lambda _, f=call: f(weights), 10)
+            row["of_standard_floor"] = sum(shape.standard for shape in shapes) / RATE / row["median"]
+        except Exception as raised:
+            row["failed"] = f"{type(raised).__name__}: {raised}"
         yield row
 
 

@@ -207,7 +207,7 @@ class PolarResidual(MatrixResidual):
     @property
     def _gram(self) -> Array:
         if self._one_minus is None:
-            # I - R has no element of G below the spacing of 1; none is wanted where a rule looks at R first
+            # where somebody has looked at R first; what of G is below the spacing of 1 is lost, as it was to R
             formed = self._matrix is not None and self._divisor is None
             self._one_minus = self.problem.ops.identity_minus(self._matrix) if formed else self.problem.gram(self._X)
         return self._one_minus

@@ -138,13 +138,21 @@ def next_slot(turn, empty, full, NBYTES: gl.constexpr, STAGES: gl.constexpr):
 
 
 @gluon.jit
+def place_of_square(row, column, s: gl.constexpr, GROUP: gl.constexpr, CORNER: gl.constexpr):
+    """First row and column of a group's square s: side by side in a tile, two by two in a square on the diagonal."""
+    if CORNER:
+        return row + s // 2 * SIDE, column + s % 2 * SIDE
+    else:  # noqa: RET505
+        return row + GROUP * SIDE, column + s * SIDE
+
+
+@gluon.jit
 def read_squares(c, which, row, column, tile, squares, c_full, c_empty, GROUP: gl.constexpr, CORNER: gl.constexpr):
     """Read what is added to the four squares of a group, to where they are going to be."""
     mbarrier.wait(c_empty.index(GROUP), (tile & 1) ^ 1)
     mbarrier.expect(c_full.index(GROUP), 4 * SIDE * SIDE * 2)
     for s in gl.static_range(4):
-        i = row + (s // 2 * SIDE if CORNER else GROUP * SIDE)
-        j = column + (s % 2 * SIDE if CORNER else s * SIDE)
+        i, j = place_of_square(row, column, s, GROUP, CORNER)
         tma.async_copy_global_to_shared(c, [which, i, j], c_full.index(GROUP), squares.index(4 * GROUP + s))
 
 
@@ -240,8 +248,9 @@ def store(
     for s in gl.static_range(4):
         here = squares.index(4 * GROUP + s).reshape([SIDE, SIDE])
         value = values[s]
+        i, j = place_of_square(row, column, s, GROUP, CORNER)
         if HAS_GAMMA:  # noqa: SIM102 - one is known to the compiler
-            if row + (s // 2 * SIDE if CORNER else GROUP * SIDE) == column + (s % 2 * SIDE if CORNER else s * SIDE):
+            if i == j:
                 value += gl.where(down == across, gamma, 0.0)
         if HAS_C:
             value += beta * here.load(layout).to(gl.float32)
@@ -249,7 +258,8 @@ def store(
     gl.thread_barrier()
     if SYMMETRIC:
         for s in gl.static_range(4):
-            if row + (s // 2 * SIDE if CORNER else GROUP * SIDE) == column + (s % 2 * SIDE if CORNER else s * SIDE):
+            i, j = place_of_square(row, column, s, GROUP, CORNER)
+            if i == j:
                 # each element and its mirror image are the one below the diagonal
                 here = squares.index(4 * GROUP + s).reshape([SIDE, SIDE])
                 below = here.load(layout)
@@ -259,8 +269,7 @@ def store(
     fence_async_shared()
     gl.thread_barrier()
     for s in gl.static_range(4):
-        i = row + (s // 2 * SIDE if CORNER else GROUP * SIDE)
-        j = column + (s % 2 * SIDE if CORNER else s * SIDE)
+        i, j = place_of_square(row, column, s, GROUP, CORNER)
         if not SYMMETRIC or i >= j:
             tma.async_copy_shared_to_global(d, [which, i, j], squares.index(4 * GROUP + s))
     if SYMMETRIC:
@@ -274,8 +283,7 @@ def store(
         fence_async_shared()
         gl.thread_barrier()
         for s in gl.static_range(4):
-            i = row + (s // 2 * SIDE if CORNER else GROUP * SIDE)
-            j = column + (s % 2 * SIDE if CORNER else s * SIDE)
+            i, j = place_of_square(row, column, s, GROUP, CORNER)
             if i > j:
                 tma.async_copy_shared_to_global(d, [which, j, i], squares.index(4 * GROUP + s))
     if HAS_C:
