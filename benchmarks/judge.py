@@ -26,7 +26,9 @@ from own_methods import Answer, Method
 
 MOST = 15
 FEWEST = 3
-SHORT = 0.02
+SHORT = 0.1
+ASLEEP = 0.05
+"""Seconds after which idle threads of every library sleep: those of OpenBLAS spin for 2^26 cycles, some 25 ms."""
 
 
 @dataclass
@@ -108,9 +110,9 @@ def in_turns(
     """Time methods in turns, so that a drift of the machine's speed touches all of them.
 
     Each has a first call, one whose memory is measured and whose answer is looked at, and at most `MOST` more for so
-    many seconds, at least `FEWEST`.  Where one call takes longer than all those seconds, it is the only one.  Before a
-    `SHORT` one there is another that is not timed: the threads of the library that was on turn before must go to sleep
-    and its own wake up, which is no part of either.
+    many seconds, at least `FEWEST`.  Where one call takes longer than all those seconds, it is the only one.  Before
+    each there is a pause until the threads of the library that was on turn before are asleep, and before a `SHORT` one
+    another that is not timed, so that its own are awake: neither is a part of it.
     """
     timings = {method.name: Timing() for method in found}
     for method in found:
@@ -130,6 +132,7 @@ def in_turns(
     while going:
         for method in going:
             times = timings[method.name].times
+            time.sleep(ASLEEP)
             if not times or times[-1] < SHORT:
                 once(method, arrays[method.library], case)
             times.append(once(method, arrays[method.library], case)[0])

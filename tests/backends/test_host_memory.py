@@ -56,11 +56,12 @@ def test_polar_has_the_digits_of_numpy_in_arrays_of_jax(dtype, shape, side):
     assert (info.method, info.backend, info.products) == (wanted.method, "numpy", wanted.products)
     for name in ("status", "steps", "residual", "backward_error", "orthogonality", "lower"):
         np.testing.assert_array_equal(getattr(info, name), getattr(wanted, name), err_msg=name)
-    own = matfun.polar(given, side, rng=3, backend="jax").info
-    assert own.backend == "jax"
-    assert type(info.scale) is type(own.scale)
-    assert (info.scale.dtype, info.scale.shape) == (own.scale.dtype, own.scale.shape)
-    np.testing.assert_allclose(info.scale, own.scale, rtol=1e-5)  # one sum of squares, in another order
+    if side == "right":  # the scale is that of A whatever the side
+        own = matfun.polar(given, side, rng=3, backend="jax").info
+        assert own.backend == "jax"
+        assert type(info.scale) is type(own.scale)
+        assert (info.scale.dtype, info.scale.shape) == (own.scale.dtype, own.scale.shape)
+        np.testing.assert_allclose(info.scale, own.scale, rtol=1e-5)  # one sum of squares, in another order
     np.testing.assert_array_equal(np.asarray(given), matrix(shape, dtype))
 
 

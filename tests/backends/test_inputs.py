@@ -105,7 +105,8 @@ def test_torch_layouts_change_nothing_and_are_not_changed(known, method):
 def test_other_libraries_inputs_are_not_changed(library, known):
     A = known((2, 5, 3), "float32").A
     given = library.put(A.copy())
-    for method in METHODS:
+    # JAX arrays cannot be changed but through the memory that they lend
+    for method in ("auto",) if library.name == "jax" else METHODS:
         for call in CALLS.values():
             call(given, method)
     assert np.array_equal(library.get(given), A)

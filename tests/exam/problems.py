@@ -73,13 +73,18 @@ class Case:
 
     def upper(self) -> float:
         """Largest start sigma, within the region of convergence."""
-        options = {k: v for k, v in self.options().items() if k != "of"}
-        if self.form.is_fitted:
-            return _upper_of_prism(self.p, options["degree"])
-        try:
-            return self.form.twin.region(**options)[1]
-        except TypeError:
-            return self.form.twin.region(**self.form.options)[1]
+        return _upper(self)
+
+
+@cache
+def _upper(case: Case) -> float:
+    options = {k: v for k, v in case.options().items() if k != "of"}
+    if case.form.is_fitted:
+        return _upper_of_prism(case.p, options["degree"])
+    try:
+        return case.form.twin.region(**options)[1]
+    except TypeError:
+        return case.form.twin.region(**case.form.options)[1]
 
 
 @cache

@@ -531,7 +531,7 @@ def curve(form: Form, sigmas: Sequence[float], steps: int) -> list[np.ndarray]:
 
 @cache
 def _curve(form: Form, sigmas: tuple[float, ...], steps: int) -> list[np.ndarray]:
-    spectra = [np.array(sigmas)]
-    for step in range(steps):
-        spectra.append(form.move(spectra[-1], step))
-    return spectra
+    if steps == 0:
+        return [np.array(sigmas)]
+    before = _curve(form, sigmas, steps - 1)
+    return [*before, form.move(before[-1], steps - 1)]
