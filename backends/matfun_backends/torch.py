@@ -19,7 +19,6 @@ import torch
 from matfun.host import host_constant
 from matfun.ops import API_VERSION as API_VERSION
 from matfun.ops import Array, Ops, half_size
-from matfun.polynomials.evaluation import completes_square
 from matfun.polynomials.update import Polynomial
 from matfun.sketching.samples import Sparse
 from matfun_backends.products import blocked
@@ -70,6 +69,9 @@ class TorchOps(Ops):
     def members_at_once(self, X: Array) -> int | None:
         if X.device.type != "cpu" or not blocked.plain(X):
             return None
+        small, large = sorted(X.shape[-2:])
+        if blocked.blocks(small, large, X) > 1:  # which is for one matrix at a time
+            return 1
         return max(1, EMPIRICAL_PART // max(1, int(X.shape[-1] * X.shape[-2] * X.element_size())))
 
     def as_host(self, x: Array) -> Any:
@@ -133,11 +135,11 @@ class TorchOps(Ops):
         return (Z.mT @ S.mT).mT  # on a CPU the faster order of a thin product
 
     def symmetric_prices(self, X: Array) -> tuple[float, float, float]:
-        n = min(X.shape[-2:])
-        if not blocked.worthwhile(X.new_empty((n, 0))):
+        if X.device.type != "cpu" or not blocked.plain(X):
             return 1.0, 1.0, 1.0
-        price = (blocked.blocks(n) + 1) / (2 * blocked.blocks(n))
-        return price, price, price
+        small, large = sorted(X.shape[-2:])
+        gram, square = ((b + 1) / (2 * b) for b in (blocked.blocks(small, k, X) for k in (large, small)))
+        return gram, square, square
 
     def gram(self, X: Array) -> Array:
         if self._on_cuda(X):
@@ -195,10 +197,6 @@ class TorchOps(Ops):
     def polynomial_matrix(self, S: Array, h: Polynomial, square: Array | None = None) -> Array:
         if not blocked.plain(S) or h.degree == 0:
             return super().polynomial_matrix(S, h, square)
-        if not self._on_cuda(S) and square is None and h.basis == "gram" and completes_square(h.coefficients):
-            c0, c1, c2 = h.coefficients
-            shift = c1 / (2 * c2)  # c_1 S + c_2 S^2 = c_2 (S + shift)^2 - c_2 shift^2 saves a pass over S
-            return _plus_diagonal(_square_of_shifted(S, shift, c2), c0 - c2 * shift * shift)
         return _plus_diagonal(self.polynomial(S, h.coefficients, square), h.coefficients[0])
 
     def _on_cuda(self, X: Array) -> bool:
@@ -322,16 +320,6 @@ def _plus_diagonal(P: Array, c: Any) -> Array:
     """P + c I, in place: P is new and nobody's but the caller's."""
     diagonal = P.diagonal(dim1=-2, dim2=-1)
     diagonal += c if isinstance(c, (int, float)) or c.ndim == 0 else c[..., None]
-    return P
-
-
-def _square_of_shifted(S: Array, shift: float, alpha: float) -> Array:
-    """Return alpha (S + shift)^2; the diagonal is changed in place and put back, which saves a copy of S."""
-    diagonal = S.diagonal(dim1=-2, dim2=-1)
-    kept = diagonal.clone()
-    diagonal += shift
-    P = blocked.hermitian_product(S, S, alpha=alpha) if blocked.worthwhile(S) else _times(S, S, alpha)
-    diagonal.copy_(kept)
     return P
 
 

@@ -64,8 +64,8 @@ def _errors_on_probes(ops: Ops, side: str, given: tuple[Array, ...]) -> tuple[Ar
     A, U, H, w, v = given
     outer, inner = _isometry(ops, U)
     first, second = (U, H) if side == "right" else (H, U)
-    difference = ops.matmul(A, w) - ops.matmul(first, ops.matmul(second, w))
-    return _relative(ops, A, difference, ops.matmul(outer, ops.matmul(inner, v)) - v)
+    difference = ops.thin_matmul(A, w) - ops.thin_matmul(first, ops.thin_matmul(second, w))
+    return _relative(ops, A, difference, ops.thin_matmul(outer, ops.thin_matmul(inner, v)) - v)
 
 
 def _isometry(ops: Ops, U: Array) -> tuple[Array, Array]:

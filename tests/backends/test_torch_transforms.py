@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 def _blocks_of_small_matrices(monkeypatch):
     from matfun_backends.products import blocked
 
-    monkeypatch.setattr(blocked, "SMALLEST", 512)
+    monkeypatch.setattr(blocked, "EMPIRICAL_WORK", ((1e6, 0, 3),))
 
 
 def normal(*shape):

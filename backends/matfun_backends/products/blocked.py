@@ -1,7 +1,7 @@
 """Hermitian products from plain ones: row blocks up to the diagonal, the rest mirrored.
 
-Of b blocks (b + 1) / (2 b) of the flops are left, as long as a block keeps the cores busy.  For torch on a CPU, whose
-products know no symmetry.
+Of b blocks (b + 1) / (2 b) of the flops are left; what each costs beside them has to be worth it.  For torch on a CPU,
+whose products know no symmetry.
 """
 
 from __future__ import annotations
@@ -10,18 +10,16 @@ from typing import Any
 
 import torch
 
-EMPIRICAL_BLOCK = 256
-"""Least rows of a block."""
+EMPIRICAL_WORK = ((32e8, 768, 8), (4e8, 0, 4), (1e8, 0, 2))
+"""Blocks from so many multiplications for each thread, times the bytes of a number, and so many rows.
 
-MOST_BLOCKS = 8
-
-SMALLEST = 6 * EMPIRICAL_BLOCK
-"""Rows of the result: with two threads smaller ones took longer in blocks than whole."""
+The fastest of 1, 2, 3, 4, 6 and 8, or near it, for bfloat16, float32 and float64 and results of 128 to 2048 rows, on
+two threads (benchmarks/results/blocked.json)."""
 
 
 def worthwhile(A: torch.Tensor, *others: torch.Tensor | None) -> bool:
-    """Whether products that start with A should be formed in blocks; no derivative goes through them."""
-    return A.ndim == 2 and A.shape[0] >= SMALLEST and A.device.type == "cpu" and plain(A, *others)
+    """Whether A^H A and products of its shape should be formed in blocks; no derivative goes through them."""
+    return A.ndim == 2 and A.device.type == "cpu" and plain(A, *others) and blocks(A.shape[0], A.shape[1], A) > 1
 
 
 def plain(*operands: torch.Tensor | None) -> bool:
@@ -38,9 +36,10 @@ def _wrapped(X: torch.Tensor) -> bool:
     )
 
 
-def blocks(n: int) -> int:
-    """Row blocks of a result of n rows."""
-    return min(MOST_BLOCKS, n // EMPIRICAL_BLOCK)
+def blocks(n: int, k: int, like: torch.Tensor) -> int:
+    """Row blocks of the product of an n x k matrix and a k x n one."""
+    work = n * n * k * like.element_size() / torch.get_num_threads()
+    return next((count for least, rows, count in EMPIRICAL_WORK if work >= least and n >= rows), 1)
 
 
 def hermitian_product(
@@ -56,9 +55,9 @@ def hermitian_product(
         Hermitian.
     alpha, beta : float
     """
-    n = A.shape[0]
+    n, k = A.shape
     D = A.new_empty((n, n))
-    rows = -(-n // blocks(n))
+    rows = -(-n // blocks(n, k, A))
     for start in range(0, n, rows):
         end = min(start + rows, n)
         out = D[start:end, :end]
