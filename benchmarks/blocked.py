@@ -59,8 +59,8 @@ def main() -> None:
             ratios = {count: seconds[count] / seconds[1] for count in COUNTS}
             loss = seconds[chosen] / min(seconds.values())
             name = str(dtype).removeprefix("torch.")
-            row: dict[str, Any] = {"dtype": name, "shape": [m, n], "seconds": seconds, "rule": chosen, "loss": loss}
-            rows.append(row)
+            row: dict[str, Any] = {"dtype": name, "shape": [m, n], "threads": torch.get_num_threads()}
+            rows.append(row | {"seconds": seconds, "rule": chosen, "loss": loss})
             shown = (f"{ratios[count]:.2f}" for count in COUNTS[1:])
             table.add_row(name, f"{m} x {n}", f"{1e3 * seconds[1]:.2f}", *shown, str(chosen), f"{loss:.2f}")
     Console(width=120).print(table)

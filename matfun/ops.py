@@ -112,9 +112,17 @@ class Ops:
     def members_at_once(self, X: Array) -> int | None:  # noqa: ARG002 - providers look at X
         """How many matrices of a stack to work on at a time; None for all.
 
-        A provider that gives a number must be able to assign to slices of its arrays.
+        A provider that gives a number must be able to assign to slices of its arrays, or have ``each_member`` and give
+        1.
         """
         return None
+
+    def each_member(self, function: Callable[[Array], Any], A: Array) -> Any:
+        """Answer of a function to each matrix of a stack (count, m, n), one after the other, in a traced loop.
+
+        Its arrays are stacked along a new first axis; what is not an array is that of the last matrix.
+        """
+        raise NotImplementedError
 
     spread_only = False
     """Whether no array of the library is in one place, so that only functions that ask ``spread`` can serve it."""
@@ -270,6 +278,10 @@ class Ops:
     def matmul(self, A: Array, B: Array) -> Array:
         """A B."""
         return A @ B
+
+    def times_hermitian(self, X: Array, P: Array) -> Array:
+        """X P for a Hermitian P of the small side of X."""
+        return self.matmul(X, P)
 
     def symm_matmul(self, A: Array, B: Array) -> Array:
         """A B for commuting Hermitian A and B, so that the product is Hermitian too."""

@@ -59,6 +59,21 @@ class JaxOps(Ops):
     def while_loop(self, going: Callable[[Any], Array], body: Callable[[Any], Any], start: Any) -> Any:
         return jax.lax.while_loop(going, body, start)
 
+    def members_at_once(self, X: Array) -> int | None:
+        large = X.shape[-1] * X.shape[-2] * X.dtype.itemsize >= EMPIRICAL_MEMBER
+        return 1 if large and not self.prefers_products(X) else None
+
+    def each_member(self, function: Callable[[Array], Any], A: Array) -> Any:
+        rest: list[Any] = []
+
+        def arrays_of(X: Array) -> list[Array]:
+            arrays: list[Array] = []
+            rest.append(_split(function(X), arrays))
+            return arrays
+
+        stacked = jax.lax.map(arrays_of, A)
+        return _joined(stacked, _Rest(rest[-1]))
+
     def gram(self, X: Array) -> Array:
         return self._narrow(self._product(self.adjoint(X), X), X)
 
@@ -106,6 +121,10 @@ class JaxOps(Ops):
 
     def solve_triangular(self, L: Array, B: Array, *, lower: bool = True) -> Array:
         return self._narrow(jax.scipy.linalg.solve_triangular(self.widen(L), self.widen(B), lower=lower), B)
+
+
+EMPIRICAL_MEMBER = 2**14
+"""Bytes of a matrix of a stack from which one at a time, in the cache of a CPU, is faster than all at once."""
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -157,7 +157,14 @@ class TorchOps(Ops):
 
     def hermitian_product(self, A: Array, B: Array) -> Array:
         found = self._kernel("symmetric", A, B)  # to the last bit
-        return super().hermitian_product(A, B) if found is None else found
+        if found is not None:
+            return found
+        if blocked.worthwhile(A, B):
+            return blocked.hermitian_product(A, B, exact=True)
+        return super().hermitian_product(A, B)
+
+    def times_hermitian(self, X: Array, P: Array) -> Array:
+        return X @ P if self._on_cuda(X) or not blocked.plain(X, P) else _times_hermitian(X, P)
 
     def symm_matmul(self, A: Array, B: Array) -> Array:
         found = self._kernel("symmetric", A, B)  # B is its own transpose
@@ -190,9 +197,7 @@ class TorchOps(Ops):
             P = _plus_diagonal(torch.add(S, square, alpha=c2 / factor), c0 / factor)  # one pass for the sum
         else:
             P = self.polynomial_matrix(S, h, square)
-        if X.ndim == 2 and X.mT.is_contiguous() and not X.is_complex():  # stays so: P is symmetric
-            return _times(P, X.mT, factor).mT
-        return _times(X, P, factor)
+        return _times_hermitian(X, P, factor)
 
     def polynomial_matrix(self, S: Array, h: Polynomial, square: Array | None = None) -> Array:
         if not blocked.plain(S) or h.degree == 0:
@@ -329,6 +334,13 @@ def _times(A: Array, B: Array, alpha: float) -> Array:
         return A @ B if alpha == 1 else A @ B * alpha
     like = B if A.shape[0] == A.shape[1] else A
     return torch.addmm(like, A, B, beta=0.0, alpha=alpha)
+
+
+def _times_hermitian(X: Array, P: Array, factor: float = 1.0) -> Array:
+    """Return factor X P; where X is stored by columns, so is the answer, whose Gram matrix takes less time then."""
+    if X.ndim == 2 and X.mT.is_contiguous() and not X.is_complex():  # P is symmetric
+        return _times(P, X.mT, factor).mT
+    return _times(X, P, factor)
 
 
 def _at_hand(X: Array) -> bool:

@@ -49,7 +49,7 @@ class PolarGramProblem(PolarProblem):
             factor = ops.symm_matmul(state.factor, P)
         if step in self._ends:
             self.work.products += 1
-            return PolarState(ops.matmul(X, factor), step=step)
+            return PolarState(ops.times_hermitian(X, factor), step=step)
         self.work.products += 2
         # What is not Hermitian in G grows as no error of an eigenvalue does: between a large and a small value by the
         # square of the slope a step.

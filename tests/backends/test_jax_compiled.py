@@ -247,3 +247,37 @@ def test_products_of_float32_have_its_digits_on_every_device(method):
     assert len(found) >= 6
     highest = jax.lax.Precision.HIGHEST
     assert {equation.params["precision"] for equation in found} == {(highest, highest)}
+
+
+@pytest.mark.parametrize(("method", "rng"), [("polar-express", None), ("window", 0), ("prism", 0)])
+def test_large_members_of_a_stack_are_worked_on_one_by_one(method, rng):
+    """In a loop on the device, which answers as the members do alone, info included, and has derivatives."""
+    A = jnp.asarray(np.random.default_rng(0).standard_normal((2, 2, 64, 65)).astype(np.float32))
+    assert ops_for(A).members_at_once(A) == 1
+    assert ops_for(A).members_at_once(A[..., :32]) is None
+    X, info = matfun.orthogonalize(A, method, 3, rng=rng, full_output=True)
+    traced = jax.jit(lambda A: matfun.orthogonalize(A, method, 3, rng=rng))(A)
+    assert X.shape == traced.shape == A.shape
+    assert info.scale.shape == A.shape[:-2]
+    for i in np.ndindex(A.shape[:-2]):
+        alone, one = matfun.orthogonalize(A[i], method, 3, rng=rng, full_output=True)
+        np.testing.assert_allclose(X[i], alone, rtol=0, atol=ROUNDING)
+        np.testing.assert_allclose(traced[i], alone, rtol=0, atol=ROUNDING)
+        np.testing.assert_allclose(info.scale[i], one.scale, rtol=1e-5)
+        assert info.products == one.products
+        for many, single in zip(info.history.updates, one.history.updates, strict=True):
+            for c, d in zip(many.coefficients, single.coefficients, strict=True):
+                np.testing.assert_allclose(c[i] if hasattr(c, "shape") and c.ndim else c, d, rtol=2e-2)
+
+
+def test_derivatives_of_a_stack_of_large_members():
+    A = jnp.asarray(np.random.default_rng(0).standard_normal((2, 64, 64)))
+    D = jnp.asarray(np.random.default_rng(1).standard_normal(A.shape))
+    weights = jnp.asarray(np.random.default_rng(2).standard_normal(A.shape))
+
+    def f(A):
+        return jnp.sum(weights * matfun.orthogonalize(A, "newton-schulz", 3))
+
+    step = 1e-5
+    slope = (f(A + step * D) - f(A - step * D)) / (2 * step)
+    assert float(jnp.sum(jax.grad(f)(A) * D)) == pytest.approx(float(slope), rel=1e-6)

@@ -1,5 +1,8 @@
 """Are the Hermitian products and the triangular systems of CPUs what they should be, in every dtype, order and view?"""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from matfun_backends.products import hermitian
@@ -57,6 +60,30 @@ def test_blocks_of_torch(dtype, n, count, combined, monkeypatch):
     assert np.max(np.abs(D.numpy() - D.numpy().conj().T)) <= 2 * allowed
     assert torch.equal(X, before[0])
     assert torch.equal(C, before[1])
+
+
+def test_the_number_of_blocks_is_the_one_that_was_measured(monkeypatch):
+    """It lost a quarter to the fastest at most."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    from matfun_backends.products import blocked
+
+    results = Path(__file__).parents[2] / "benchmarks" / "results" / "blocked.json"
+    for row in json.loads(results.read_text())["results"]:
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=row["threads"]: threads)
+        m, n = row["shape"]
+        assert blocked.blocks(n, m, torch.empty(0, dtype=getattr(torch, row["dtype"]))) == row["rule"]
+        assert row["seconds"][str(row["rule"])] <= 1.25 * min(row["seconds"].values())
+
+
+def test_large_members_of_a_stack_take_blocks_too():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    from matfun_backends.products import blocked
+
+    A = torch.from_numpy(np.random.default_rng(0).standard_normal((3, 400, 380)))
+    assert blocked.blocks(380, 400, A) > 1
+    X = matfun.orthogonalize(A)
+    for member, alone in zip(X, A, strict=True):
+        assert torch.equal(member, matfun.orthogonalize(alone))
 
 
 @pytest.mark.parametrize("lower", [True, False])

@@ -43,7 +43,13 @@ def blocks(n: int, k: int, like: torch.Tensor) -> int:
 
 
 def hermitian_product(
-    A: torch.Tensor, B: torch.Tensor, C: torch.Tensor | None = None, alpha: Any = 1.0, beta: Any = 0.0
+    A: torch.Tensor,
+    B: torch.Tensor,
+    C: torch.Tensor | None = None,
+    alpha: Any = 1.0,
+    beta: Any = 0.0,
+    *,
+    exact: bool = False,
 ) -> torch.Tensor:
     """Return beta C + alpha A B, known to be Hermitian.
 
@@ -54,6 +60,8 @@ def hermitian_product(
     C : tensor, shape (n, n), optional
         Hermitian.
     alpha, beta : float
+    exact : bool
+        Whether the blocks on the diagonal have to be Hermitian to the last bit, too.
     """
     n, k = A.shape
     D = A.new_empty((n, n))
@@ -62,6 +70,9 @@ def hermitian_product(
         end = min(start + rows, n)
         out = D[start:end, :end]
         torch.addmm(out if C is None else C[start:end, :end], A[start:end], B[:, :end], beta=beta, alpha=alpha, out=out)
+        if exact:
+            square = D[start:end, start:end]
+            square.copy_((square + square.mH).mul_(0.5))
         if start:
             D[:start, start:end] = D[start:end, :start].mH
     return D
