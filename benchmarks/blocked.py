@@ -25,7 +25,7 @@ SHAPES = (
 COUNTS = (1, 2, 3, 4, 6, 8)
 DTYPES = (torch.bfloat16, torch.float32, torch.float64)
 LARGE = 3e9
-"""Multiplications and additions of a product that is given more seconds."""
+"""Multiplications of a product that is given more seconds."""
 
 
 def in_blocks(X: torch.Tensor, count: int) -> torch.Tensor:

@@ -112,17 +112,26 @@ class Ops:
     def members_at_once(self, X: Array) -> int | None:  # noqa: ARG002 - providers look at X
         """How many matrices of a stack to work on at a time; None for all.
 
-        A provider that gives a number must be able to assign to slices of its arrays, or have ``each_member`` and give
-        1.
+        A provider that gives a number must be able to assign to slices of its arrays, or give 1 and have
+        ``each_member``.
         """
         return None
 
-    def each_member(self, function: Callable[[Array], Any], A: Array) -> Any:
-        """Answer of a function to each matrix of a stack (count, m, n), one after the other, in a traced loop.
+    def each_member(self, function: Callable[[Array], Any], A: Array) -> Any:  # noqa: ARG002
+        """Answers of a function to the matrices of a stack, one after the other in a loop on the device; None without.
 
-        Its arrays are stacked along a new first axis; what is not an array is that of the last matrix.
+        Parameters
+        ----------
+        function : callable
+            As for ``compiled``.
+        A : array, shape (..., m, n)
+
+        Returns
+        -------
+        Any
+            What the function gives, its arrays with the shape of the stack before their own.
         """
-        raise NotImplementedError
+        return None
 
     spread_only = False
     """Whether no array of the library is in one place, so that only functions that ask ``spread`` can serve it."""

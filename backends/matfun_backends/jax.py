@@ -60,8 +60,9 @@ class JaxOps(Ops):
         return jax.lax.while_loop(going, body, start)
 
     def members_at_once(self, X: Array) -> int | None:
-        large = X.shape[-1] * X.shape[-2] * X.dtype.itemsize >= EMPIRICAL_MEMBER
-        return 1 if large and not self.prefers_products(X) else None
+        # a loop outside a compiled function would be compiled in every call, and sharded axes cannot be looped over
+        one_cpu = self.is_traced(X) and not self.prefers_products(X) and jax.device_count() == 1
+        return 1 if one_cpu and X.shape[-1] * X.shape[-2] * X.dtype.itemsize >= EMPIRICAL_MEMBER else None
 
     def each_member(self, function: Callable[[Array], Any], A: Array) -> Any:
         rest: list[Any] = []
@@ -71,8 +72,8 @@ class JaxOps(Ops):
             rest.append(_split(function(X), arrays))
             return arrays
 
-        stacked = jax.lax.map(arrays_of, A)
-        return _joined(stacked, _Rest(rest[-1]))
+        stacked = jax.lax.map(arrays_of, A.reshape(-1, *A.shape[-2:]))
+        return _joined([x.reshape(*A.shape[:-2], *x.shape[1:]) for x in stacked], _Rest(rest[-1]))
 
     def gram(self, X: Array) -> Array:
         return self._narrow(self._product(self.adjoint(X), X), X)
@@ -124,7 +125,10 @@ class JaxOps(Ops):
 
 
 EMPIRICAL_MEMBER = 2**14
-"""Bytes of a matrix of a stack from which one at a time, in the cache of a CPU, is faster than all at once."""
+"""Bytes of a matrix of a stack from which one at a time, in the cache of a CPU, is faster than all at once.
+
+Five quintic steps in float32, two threads: 256 matrices of order 16, 32 and 48 took longer one at a time, of order 64
+three quarters of the time."""
 
 
 @partial(jax.jit, static_argnums=(0, 1))

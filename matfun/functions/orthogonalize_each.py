@@ -72,7 +72,7 @@ def orthogonalize_each(
         ops, first = given[members[0]].ops, given[members[0]].A
         m, n = sorted(first.shape)
         at_once = max(1, stack_bytes // max(1, m * n * _bytes(first)))
-        if ops.members_at_once(first) == 1:
+        if ops.members_at_once(first) == 1 and not given[members[0]].traced:  # a trace would grow with every matrix
             at_once = 1
         for start in range(0, len(members), at_once):
             some = members[start : start + at_once]

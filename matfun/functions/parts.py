@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, replace
 from math import prod
 from typing import Any
 
@@ -41,12 +41,12 @@ def in_parts(run: Callable[[Array], Part], ops: Ops, A: Array) -> Part:
     stack = A.shape[:-2]
     size = ops.members_at_once(A) if stack else None
     count = prod(stack)
-    if size is None or count <= size:
+    if size is None or 1 < count <= size:
         return run(A)
+    looped: Part | None = ops.each_member(run, A) if size == 1 else None
+    if looped is not None:
+        return looped
     flat = ops.xp.reshape(A, (count, *A.shape[-2:]))
-    if ops.has_traced_loop:
-        part: Part = _reshaped(ops, ops.each_member(run, flat), stack)
-        return part
     parts: list[Part] = []
     results: tuple[Array, ...] = ()
     for start in range(0, count, size):
@@ -74,17 +74,6 @@ def in_parts(run: Callable[[Array], Part], ops: Ops, A: Array) -> Part:
         for step in zip(*(part.updates for part in parts), strict=True)
     )
     return Part(results, join([part.divisor for part in parts]), updates)
-
-
-def _reshaped(ops: Ops, value: Any, stack: tuple[int, ...]) -> Any:
-    """A part, or what it is made of, with the stack in the place of the first axis of its arrays."""
-    if type(value) is tuple:
-        return tuple(_reshaped(ops, v, stack) for v in value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(
-            value, **{f.name: _reshaped(ops, getattr(value, f.name), stack) for f in fields(value) if f.init}
-        )
-    return ops.xp.reshape(value, (*stack, *value.shape[1:])) if hasattr(value, "shape") else value
 
 
 def _empty(ops: Ops, like: Array, count: int) -> Array:

@@ -253,10 +253,13 @@ def test_products_of_float32_have_its_digits_on_every_device(method):
 def test_large_members_of_a_stack_are_worked_on_one_by_one(method, rng):
     """In a loop on the device, which answers as the members do alone, info included, and has derivatives."""
     A = jnp.asarray(np.random.default_rng(0).standard_normal((2, 2, 64, 65)).astype(np.float32))
-    assert ops_for(A).members_at_once(A) == 1
-    assert ops_for(A).members_at_once(A[..., :32]) is None
+    assert ops_for(A).members_at_once(A) is None  # outside a compiled function nothing is looped over
+    assert len(jax.make_jaxpr(lambda A: matfun.orthogonalize(A, method, 3, rng=0))(A).pretty_print().split("scan[")) > 1
     X, info = matfun.orthogonalize(A, method, 3, rng=rng, full_output=True)
     traced = jax.jit(lambda A: matfun.orthogonalize(A, method, 3, rng=rng))(A)
+    U, H = jax.jit(lambda A: matfun.polar(A, "left", method, steps=3, rng=rng))(A)
+    np.testing.assert_allclose(U, X, rtol=0, atol=ROUNDING)
+    assert H.shape == (2, 2, 64, 64)
     assert X.shape == traced.shape == A.shape
     assert info.scale.shape == A.shape[:-2]
     for i in np.ndindex(A.shape[:-2]):
@@ -281,3 +284,28 @@ def test_derivatives_of_a_stack_of_large_members():
     step = 1e-5
     slope = (f(A + step * D) - f(A - step * D)) / (2 * step)
     assert float(jnp.sum(jax.grad(f)(A) * D)) == pytest.approx(float(slope), rel=1e-6)
+
+
+def test_a_stack_of_large_members_and_numbers_of_numpy():
+    """Coefficients that are NumPy's are numbers, and so are those of a rule that nobody promises to be the same."""
+    A = jnp.asarray(np.random.default_rng(0).standard_normal((2, 64, 64)).astype(np.float32))
+
+    class Taylor:
+        def next(self, view):  # noqa: ARG002
+            return matfun.Polynomial((np.float64(1.0), np.float64(0.5)))
+
+    want = matfun.orthogonalize(A, matfun.NewtonSchulz(3), 3)
+    for call in (
+        lambda A: matfun.orthogonalize(A, Taylor(), 3),
+        jax.jit(lambda A: matfun.orthogonalize(A, Taylor(), 3)),
+    ):
+        np.testing.assert_allclose(call(A), want, rtol=0, atol=ROUNDING)
+
+
+def test_many_large_matrices_under_jit_are_one_loop():
+    matrices = [jnp.asarray(np.random.default_rng(i).standard_normal((64, 64)).astype(np.float32)) for i in range(5)]
+    found = jax.jit(lambda X: matfun.orthogonalize_each(X))(matrices)
+    for X, A in zip(found, matrices, strict=True):
+        np.testing.assert_allclose(X, matfun.orthogonalize(A), rtol=0, atol=ROUNDING)
+    jaxpr = str(jax.make_jaxpr(lambda X: matfun.orthogonalize_each(X))(matrices))
+    assert jaxpr.count("scan[") == 1

@@ -38,7 +38,7 @@ def test_a_complex_gram_matrix(dtype, shape, view):
     assert np.max(np.abs(G - want)) <= bound(X)
 
 
-@pytest.mark.parametrize("combined", [False, True], ids=["product", "beta C + alpha A B"])
+@pytest.mark.parametrize("combined", [False, True, "exact"], ids=["product", "beta C + alpha A B", "exact"])
 @pytest.mark.parametrize(("n", "count"), [(90, 1), (128, 2), (310, 4), (301, 8)])
 @pytest.mark.parametrize("dtype", ["float32", "complex64", "float64", "complex128"])
 def test_blocks_of_torch(dtype, n, count, combined, monkeypatch):
@@ -51,10 +51,14 @@ def test_blocks_of_torch(dtype, n, count, combined, monkeypatch):
     other = torch.from_numpy(gaussian(n, n, 2, complex_=np.dtype(dtype).kind == "c").astype(dtype))
     C = (other + other.mH).resolve_conj()
     before = X.clone(), C.clone()
-    D = blocked.hermitian_product(X.mH, X, C, alpha=0.5, beta=-2.0) if combined else blocked.hermitian_product(X.mH, X)
+    if combined is True:
+        D = blocked.hermitian_product(X.mH, X, C, alpha=0.5, beta=-2.0)
+    else:
+        D = blocked.hermitian_product(X.mH, X, exact=combined == "exact")
+        assert torch.equal(D, D.mH) or combined != "exact"
     wide = host.astype(np.result_type(dtype, np.float64))
     want = wide.conj().T @ wide
-    want = 0.5 * want - 2.0 * C.resolve_conj().numpy() if combined else want
+    want = 0.5 * want - 2.0 * C.resolve_conj().numpy() if combined is True else want
     allowed = 4 * bound(host)  # of 2 C, which is rounded itself, and of A B / 2
     assert np.max(np.abs(D.numpy() - want)) <= allowed
     assert np.max(np.abs(D.numpy() - D.numpy().conj().T)) <= 2 * allowed
@@ -75,15 +79,37 @@ def test_the_number_of_blocks_is_the_one_that_was_measured(monkeypatch):
         assert row["seconds"][str(row["rule"])] <= 1.25 * min(row["seconds"].values())
 
 
-def test_large_members_of_a_stack_take_blocks_too():
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+def test_large_members_of_a_stack_take_blocks_too(dtype, count, monkeypatch):
     torch = pytest.importorskip("torch", reason="torch is not installed")
     from matfun_backends.products import blocked
 
-    A = torch.from_numpy(np.random.default_rng(0).standard_normal((3, 400, 380)))
-    assert blocked.blocks(380, 400, A) > 1
-    X = matfun.orthogonalize(A)
+    monkeypatch.setattr(blocked, "EMPIRICAL_WORK", ((1e6, 0, 3),))
+    A = torch.from_numpy(np.random.default_rng(0).standard_normal((count, 160, 140))).to(getattr(torch, dtype))
+    assert ops_for(A).members_at_once(A) == 1
+    X = matfun.orthogonalize(A, steps=8)
     for member, alone in zip(X, A, strict=True):
-        assert torch.equal(member, matfun.orthogonalize(alone))
+        assert torch.equal(member, matfun.orthogonalize(alone, steps=8))
+    monkeypatch.setattr(blocked, "EMPIRICAL_WORK", ())
+    whole = matfun.orthogonalize(A, steps=8)
+    # the factor is as far from the exact one as its condition number, here about 30, times the rounding
+    eps = float(torch.finfo(A.dtype).eps)
+    assert float((X.double() - whole.double()).abs().max()) <= 100 * eps
+
+
+@pytest.mark.parametrize("by_columns", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "complex128"])
+def test_a_product_keeps_the_order_of_the_matrix(dtype, by_columns):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    is_complex = dtype == "complex128"
+    X = torch.from_numpy(gaussian(9, 4, 0, complex_=is_complex).astype(dtype))
+    X = X.mT.contiguous().mT if by_columns else X
+    P = torch.from_numpy(gaussian(4, 4, 1, complex_=is_complex).astype(dtype))
+    P = (P + P.mH).resolve_conj()
+    Y = ops_for(X).times_hermitian(X, P)
+    np.testing.assert_allclose(Y.numpy(), X.numpy() @ P.numpy(), rtol=0, atol=50 * float(np.finfo(dtype).eps))
+    assert Y.mT.is_contiguous() == (by_columns and not is_complex)
 
 
 @pytest.mark.parametrize("lower", [True, False])

@@ -11,15 +11,21 @@ from typing import Any
 import torch
 
 EMPIRICAL_WORK = ((32e8, 768, 8), (4e8, 0, 4), (1e8, 0, 2))
-"""Blocks from so many multiplications for each thread, times the bytes of a number, and so many rows.
+"""Blocks from so many multiplications for each thread, times the bytes of a number, and from so many rows on.
 
 The fastest of 1, 2, 3, 4, 6 and 8, or near it, for bfloat16, float32 and float64 and results of 128 to 2048 rows, on
 two threads (benchmarks/results/blocked.json)."""
 
 
+SMALLEST = 128
+"""Rows of the smallest result that was measured."""
+
+
 def worthwhile(A: torch.Tensor, *others: torch.Tensor | None) -> bool:
-    """Whether A^H A and products of its shape should be formed in blocks; no derivative goes through them."""
-    return A.ndim == 2 and A.device.type == "cpu" and plain(A, *others) and blocks(A.shape[0], A.shape[1], A) > 1
+    """Whether A A^H and products of its shape should be formed in blocks; no derivative goes through them."""
+    if A.ndim != 2 or A.shape[0] < SMALLEST or A.device.type != "cpu":
+        return False
+    return plain(A, *others) and blocks(A.shape[0], A.shape[1], A) > 1
 
 
 def plain(*operands: torch.Tensor | None) -> bool:
