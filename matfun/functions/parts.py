@@ -41,7 +41,7 @@ def in_parts(run: Callable[[Array], Part], ops: Ops, A: Array) -> Part:
     stack = A.shape[:-2]
     size = ops.members_at_once(A) if stack else None
     count = prod(stack)
-    if size is None or 1 < count <= size:
+    if size is None or (size > 1 and count <= size):
         return run(A)
     looped: Part | None = ops.each_member(run, A) if size == 1 else None
     if looped is not None:

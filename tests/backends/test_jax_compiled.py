@@ -251,10 +251,10 @@ def test_products_of_float32_have_its_digits_on_every_device(method):
 
 @pytest.mark.parametrize(("method", "rng"), [("polar-express", None), ("window", 0), ("prism", 0)])
 def test_large_members_of_a_stack_are_worked_on_one_by_one(method, rng):
-    """In a loop on the device, which answers as the members do alone, info included, and has derivatives."""
+    """In a loop on the device, which answers as the members do alone, info included."""
     A = jnp.asarray(np.random.default_rng(0).standard_normal((2, 2, 64, 65)).astype(np.float32))
     assert ops_for(A).members_at_once(A) is None  # outside a compiled function nothing is looped over
-    assert len(jax.make_jaxpr(lambda A: matfun.orthogonalize(A, method, 3, rng=0))(A).pretty_print().split("scan[")) > 1
+    assert "scan[" in str(jax.make_jaxpr(lambda A: matfun.orthogonalize(A, method, 3, rng=0))(A))
     X, info = matfun.orthogonalize(A, method, 3, rng=rng, full_output=True)
     traced = jax.jit(lambda A: matfun.orthogonalize(A, method, 3, rng=rng))(A)
     U, H = jax.jit(lambda A: matfun.polar(A, "left", method, steps=3, rng=rng))(A)

@@ -98,6 +98,19 @@ def test_large_members_of_a_stack_take_blocks_too(dtype, count, monkeypatch):
     assert float((X.double() - whole.double()).abs().max()) <= 100 * eps
 
 
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_a_small_stack_that_fits_is_run_as_it_is(library):
+    """One matrix too: no part of it is copied."""
+    from matfun.functions import parts
+
+    xp = pytest.importorskip(library, reason=f"{library} is not installed")
+    for count in (1, 3):
+        A = xp.asarray(np.random.default_rng(0).standard_normal((count, 5, 4)))
+        seen = []
+        parts.in_parts(lambda X, seen=seen: seen.append(X) or parts.Part((X,), None, ()), ops_for(A), A)
+        assert seen[0] is A
+
+
 @pytest.mark.parametrize("by_columns", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "complex128"])
 def test_a_product_keeps_the_order_of_the_matrix(dtype, by_columns):

@@ -16,7 +16,6 @@ EMPIRICAL_WORK = ((32e8, 768, 8), (4e8, 0, 4), (1e8, 0, 2))
 The fastest of 1, 2, 3, 4, 6 and 8, or near it, for bfloat16, float32 and float64 and results of 128 to 2048 rows, on
 two threads (benchmarks/results/blocked.json)."""
 
-
 SMALLEST = 128
 """Rows of the smallest result that was measured."""
 
