@@ -217,3 +217,13 @@ def test_steps_of_torch_are_those_of_numpy_in_either_layout(dtype, shape, method
         # each is off by 30 sum |c_i| eps with sum |c_i| <= 50 (tests/backends/test_agreement.py)
         np.testing.assert_allclose(found.resolve_conj().numpy(), want, rtol=0, atol=3000 * np.finfo(float).eps)
         assert torch.equal(X, before)
+
+
+@pytest.mark.parametrize("shape", [(4096, 256), (256, 4096)], ids=["tall", "wide"])
+def test_prices_are_those_of_the_blocks(shape, monkeypatch):
+    """A Gram product runs over the long side, a square over the short one."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    X = torch.empty(shape, dtype=torch.float32)
+    assert ops_for(X).symmetric_prices(X) == (5 / 8, 1.0, 1.0)  # four blocks, and none
