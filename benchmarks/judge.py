@@ -27,6 +27,8 @@ from own_methods import Answer, Method
 MOST = 15
 FEWEST = 3
 SHORT = 0.1
+LONG = 5.0
+"""Seconds of a call that is not repeated."""
 ASLEEP = 0.05
 """Seconds after which idle threads of every library sleep: those of OpenBLAS spin for 2^26 cycles, some 25 ms."""
 
@@ -110,23 +112,24 @@ def in_turns(
     """Time methods in turns, so that a drift of the machine's speed touches all of them.
 
     Each has a first call, one whose memory is measured and whose answer is looked at, and at most `MOST` more for so
-    many seconds, at least `FEWEST`.  Where one call takes longer than all those seconds, it is the only one.  Before
-    each there is a pause until the threads of the library that was on turn before are asleep, and before a `SHORT` one
-    another that is not timed, so that its own are awake: neither is a part of it.
+    many seconds, at least `FEWEST`.  Where one call takes longer than all those seconds, and `LONG`, it is the only
+    one.  Before each there is a pause until the threads of the library that was on turn before are asleep, and before a
+    `SHORT` one another that is not timed, so that its own are awake: neither is a part of it.
     """
+    longest = max(seconds, LONG)
     timings = {method.name: Timing() for method in found}
     for method in found:
         timing = timings[method.name]
         try:
             taken, answers, timing.memory = once(method, arrays[method.library], case, memory=True)
             timing.first = taken
-            if taken <= seconds or method.warms_up:
+            if taken <= longest or method.warms_up:
                 taken, answers, timing.memory = once(method, arrays[method.library], case, memory=True)
             timing.seen = look(answers)  # before the next method, so that few answers are held
         except Exception as error:  # a peer may fail in any way; it is reported
             timing.failed = f"failed: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
             continue
-        if taken > seconds:
+        if taken > longest:
             timing.times.append(taken)
     going = [m for m in found if not timings[m.name].failed and not timings[m.name].times]
     while going:

@@ -604,12 +604,29 @@ class Ops:
 
     # ---- reductions --------------------------------------------------------------------------
 
+    def known_norm(self, X: Array) -> Any:  # noqa: ARG002 - providers look at X
+        """Frobenius norm of each matrix where a look at it costs nothing and hides nothing, else None.
+
+        It may over- or underflow; where it does not, it answers ``all_finite`` and ``is_zero`` in less time.
+
+        Returns
+        -------
+        float, numpy array of the shape of the stack, or None
+        """
+        return None
+
     def all_finite(self, X: Array) -> Array:
         """Whether every element of a matrix is finite, shape (..., m, n) to (...)."""
+        norm = self.known_norm(X)
+        if norm is not None and np.isfinite(norm).all():
+            return self.from_host(np.isfinite(norm), X, self.xp.bool)
         return self.xp.all(self.xp.isfinite(X), axis=(-2, -1))
 
     def is_zero(self, X: Array) -> Array:
         """Whether every element of a matrix is zero, shape (..., m, n) to (...)."""
+        norm = self.known_norm(X)
+        if norm is not None and np.all(norm > 0):
+            return self.from_host(np.equal(norm, 0), X, self.xp.bool)
         return self.max_abs(X) == 0
 
     def max_abs(self, X: Array) -> Array:
@@ -622,21 +639,23 @@ class Ops:
             self._exponents[dtype] = floor(log2(float(self.xp.finfo(dtype).max))) - 2.0
         return self._exponents[dtype]
 
-    def is_near_one(self, norm: float, dtype: Any) -> bool:
-        """Whether a norm needs no scaling: powers up to the ninth are normal numbers of the dtype.
+    def is_near_one(self, norm: Any, dtype: Any) -> bool:
+        """Whether none of the norms needs scaling: powers up to the ninth are normal numbers of the dtype.
 
         The eighth is the square of the norm of the squared Gram matrix, the ninth divides the last coefficient of a
         polynomial of degree 9.
         """
         limit = self.exponent_limit(dtype) / 9
-        return bool(2.0**-limit < norm < 2.0**limit)
+        return bool(np.all((2.0**-limit < norm) & (norm < 2.0**limit)))
 
-    def prescale(self, A: Array) -> tuple[Array, Array]:
+    def prescale(self, A: Array, norm: Any = None) -> tuple[Array, Array]:  # noqa: ARG002 - providers look
         """Bring the norm of each matrix near 1 by an exact power of two.
 
         Parameters
         ----------
         A : array, shape (..., m, n)
+        norm : float or numpy array, optional
+            ``known_norm`` of A, if it is at hand.
 
         Returns
         -------
@@ -673,12 +692,19 @@ class Ops:
         """Non-negative x with its zeros replaced by 1: a divisor that leaves zero matrices alone."""
         return x + self.xp.astype(x <= 0, x.dtype)
 
-    def divisor(self, X: Array) -> Scalar:
+    def divisor(self, X: Array, norm: Any = None) -> Scalar:
         """Frobenius norm to divide an X of a norm near 1 by; 1 for a zero matrix.
 
-        A Python float where a look costs nothing and hides nothing: products take that as a factor, without a pass.
+        A Python float for a lone matrix whose norm the host knows: products take that as a factor, without a pass.
+
+        Parameters
+        ----------
+        X : array, shape (..., m, n)
+        norm : float or numpy array, optional
+            ``known_norm`` of X, if it is at hand.
         """
-        return self.positive_or_one(self.plain_norm_fro(X))
+        norm = self.known_norm(X) if norm is None and X.ndim == 2 else norm
+        return norm or 1.0 if isinstance(norm, float) else self.positive_or_one(self.plain_norm_fro(X))
 
     def norm_fro(self, X: Array) -> Array:
         """Frobenius norm per matrix, shape (...); no over- or underflow on the way to it."""

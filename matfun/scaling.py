@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from matfun.ops import Array, Ops
 from matfun.polynomials.update import Scalar
@@ -38,7 +39,9 @@ class Scaled:
             return self.norm * ops.power_of_two(self.exponent)
 
 
-def scale_to_unit(problem: PolarProblem, X: Array, *, forms_square: bool) -> tuple[PolarState, Scalar]:
+def scale_to_unit(
+    problem: PolarProblem, X: Array, *, forms_square: bool, norm: Any = None
+) -> tuple[PolarState, Scalar]:
     """State of spectral norm at most 1, and what X was divided by; a zero matrix stays zero.
 
     Parameters
@@ -48,12 +51,14 @@ def scale_to_unit(problem: PolarProblem, X: Array, *, forms_square: bool) -> tup
         As ``Ops.prescale`` leaves it.
     forms_square : bool
         Whether the first step needs the square of the Gram matrix anyway.
+    norm : float or numpy array, optional
+        ``Ops.known_norm`` of X, if it is at hand.
     """
     ops: Ops = problem.ops
     if forms_square and not ops.is_narrow_range(X.dtype):
         state = problem.scale_by_gram(PolarState(X))
         return state, state.divisor
-    norm = ops.divisor(X)
+    divisor = ops.divisor(X, norm)
     if ops.is_narrow_range(X.dtype):  # where the Gram matrix of X itself could overflow
-        return PolarState(ops.scale(X, 1 / norm)), norm
-    return PolarState(X, divisor=norm), norm
+        return PolarState(ops.scale(X, 1 / divisor)), divisor
+    return PolarState(X, divisor=divisor), divisor

@@ -107,6 +107,7 @@ _INNER = [
     "scale",
     "select",
     "prescale",
+    "known_norm",
     "times_power_of_two",
     "max_abs",
     "plain_norm_fro",

@@ -52,7 +52,7 @@ class JaxOps(Ops):
     def compiled(self, function: Callable[..., Any], static: tuple[Any, ...], A: Array) -> Any:
         return _joined(*_compiled(function, static, A))
 
-    def prescale(self, A: Array) -> tuple[Array, Array]:
+    def prescale(self, A: Array, norm: Any = None) -> tuple[Array, Array]:  # noqa: ARG002 - never known
         found: tuple[Array, Array] = self.compiled(Ops.prescale, (self,), A)
         return found
 

@@ -137,22 +137,20 @@ class NumpyOps(Ops):
         Y = S @ columns.reshape(n, -1)
         return np.moveaxis(Y.reshape(sample.size, *columns.shape[1:]), 0, -2)
 
-    def prescale(self, A: Array) -> tuple[Array, Array]:
-        # The host can look: where nothing comes near over- or underflow, A can be used as it is.
-        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            if A.ndim == 2 and self.is_near_one(self.plain_norm_fro(A), A.dtype):
-                return A, _ZERO
+    def prescale(self, A: Array, norm: Any = None) -> tuple[Array, Array]:
+        norm = self.known_norm(A) if norm is None else norm
+        if self.is_near_one(norm, A.dtype):  # nothing comes near over- or underflow
+            return A, np.zeros(A.shape[:-2])
+        with self.quiet():
             return super().prescale(A)
 
     def positive_or_one(self, x: Array) -> Array:
         return x + (x <= 0)
 
-    def is_zero(self, X: Array) -> Array:
-        return np.False_ if X.ndim == 2 and self._quiet_norm(X) > 0 else super().is_zero(X)
-
-    def _quiet_norm(self, X: Array) -> Array:
+    def known_norm(self, X: Array) -> Any:
         with self.quiet():
-            return self.plain_norm_fro(X)
+            norm = self.plain_norm_fro(X)
+        return norm if X.ndim > 2 else float(norm)
 
     def hermitian_part(self, X: Array) -> Array:
         Y = X + self.adjoint(X)
@@ -163,13 +161,6 @@ class NumpyOps(Ops):
         if X.dtype.kind == "c":
             return np.abs(X).max(axis=(-2, -1))
         return np.maximum(X.max(axis=(-2, -1)), -X.min(axis=(-2, -1)))  # no temporary for |X|
-
-    def all_finite(self, X: Array) -> Array:
-        if X.ndim == 2 and np.isfinite(self._quiet_norm(X)):
-            return np.True_  # a norm takes a fraction of the time
-        if X.dtype.kind == "c" or X.size == 0:
-            return np.isfinite(X).all(axis=(-2, -1))
-        return np.isfinite(self.max_abs(X))  # NaN is passed on by maxima, and nothing of the size of X is formed
 
     def plain_norm_fro(self, X: Array) -> Array:
         flat = _flat(X)
@@ -229,8 +220,6 @@ Of 2^16 to 2^21 the fastest for members of order 16 and 32, and within 15 % of i
 
 EMPIRICAL_ROWS = 2**18
 """Bytes of rows to work on at a time: they stay in the cache, and there are few of them."""
-
-_ZERO = np.zeros(())
 
 
 def _of_each(c: Any, X: Array) -> Any:

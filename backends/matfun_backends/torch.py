@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib import import_module
-from math import isfinite
 from types import SimpleNamespace
 from typing import Any
 
@@ -180,7 +179,7 @@ class TorchOps(Ops):
             found = self._kernel("symmetric", S, S, S, alpha=c[2], beta=c[1])
             if found is not None:
                 return found
-            if all(isinstance(x, (int, float)) for x in c) and blocked.worthwhile(S):
+            if _of_host(c) and blocked.worthwhile(S):
                 return blocked.hermitian_product(S, S, S, alpha=c[2], beta=c[1])
         if len(c) == 3 and square is not None:
             found = self._kernel("combination", S, square, a=c[1], b=c[2])
@@ -189,12 +188,15 @@ class TorchOps(Ops):
         return super().polynomial(S, c, square, hermitian=hermitian)
 
     def polynomial_step(self, X: Array, S: Array, h: Polynomial, square: Array | None = None) -> Array:
-        if self._on_cuda(X) or h.is_correction or h.degree == 0 or (_of_host(h) and not blocked.plain(X, S)):
+        c, numbers = h.coefficients, _of_host(h.coefficients)
+        if self._on_cuda(X) or h.is_correction or h.degree == 0 or (numbers and not blocked.plain(X, S)):
             return super().polynomial_step(X, S, h, square)
         factor = 1.0  # the constant on the diagonal saves two passes over X
-        if h.degree == 2 and square is not None and _of_host(h) and h.coefficients[1] != 0:
-            c0, factor, c2 = h.coefficients
-            P = _plus_diagonal(torch.add(S, square, alpha=c2 / factor), c0 / factor)  # one pass for the sum
+        if len(c) == 3 and square is not None and numbers and c[1] != 0:
+            factor = c[1]
+            P = _plus_diagonal(torch.add(S, square, alpha=c[2] / factor), c[0] / factor)  # one pass for the sum
+        elif len(c) == 3 and square is None and numbers and S.ndim == 2:
+            P = _plus_diagonal(_quadratic(S, c), c[0])
         else:
             P = self.polynomial_matrix(S, h, square)
         return _times_hermitian(X, P, factor)
@@ -249,9 +251,11 @@ class TorchOps(Ops):
             Y = Y.index_add(-2, rows[:, i], values[:, i, None] * X)
         return Y
 
-    def prescale(self, A: Array) -> tuple[Array, Array]:
-        if A.ndim == 2 and _at_hand(A) and self.is_near_one(float(torch.linalg.vector_norm(_real(A))), A.dtype):
-            return A, torch.zeros((), dtype=torch.float64 if torch.finfo(A.dtype).bits == 64 else torch.float32)
+    def prescale(self, A: Array, norm: Any = None) -> tuple[Array, Array]:
+        norm = self.known_norm(A) if norm is None else norm
+        if norm is not None and self.is_near_one(norm, A.dtype):
+            wide = torch.finfo(A.dtype).bits == 64
+            return A, torch.zeros(A.shape[:-2], dtype=torch.float64 if wide else torch.float32)
         size = self.max_abs(A)
         limit = self.exponent_limit(A.dtype)
         # the logarithms of 0 and infinity are clamped, which leaves zeros and infinities what they are
@@ -264,15 +268,11 @@ class TorchOps(Ops):
     def positive_or_one(self, x: Array) -> Array:
         return x + (x <= 0)
 
-    def all_finite(self, X: Array) -> Array:
-        if X.ndim == 2 and _at_hand(X) and isfinite(float(torch.linalg.vector_norm(_real(X)))):
-            return torch.ones((), dtype=torch.bool)  # a norm takes a fraction of the time
-        return super().all_finite(X)
-
-    def is_zero(self, X: Array) -> Array:
-        if X.ndim == 2 and _at_hand(X) and float(torch.linalg.vector_norm(_real(X))) > 0:
-            return torch.zeros((), dtype=torch.bool)
-        return super().is_zero(X)
+    def known_norm(self, X: Array) -> Any:
+        if not _at_hand(X):
+            return None
+        # of a lone bfloat16 matrix in bfloat16, which saves a converted copy
+        return self.plain_norm_fro(X).numpy() if X.ndim > 2 else float(torch.linalg.vector_norm(_real(X)))
 
     def hermitian_part(self, X: Array) -> Array:
         Y = X + X.mH
@@ -287,11 +287,6 @@ class TorchOps(Ops):
     def plain_norm_fro(self, X: Array) -> Array:
         dtype = torch.float32 if self.is_16bit(X.dtype) else None
         return torch.linalg.vector_norm(_real(X), dim=(-3, -2, -1) if X.is_complex() else (-2, -1), dtype=dtype)
-
-    def divisor(self, X: Array) -> Any:
-        if X.ndim > 2 or not _at_hand(X):
-            return super().divisor(X)
-        return float(torch.linalg.vector_norm(_real(X))) or 1.0  # of bfloat16 in bfloat16, which saves a converted copy
 
     def cholesky(self, S: Array) -> Array:
         L, info = torch.linalg.cholesky_ex(self.widen(S))
@@ -316,9 +311,19 @@ EMPIRICAL_PART = 2**20
 """Bytes of a stack to work on at a time: what a core's cache holds, with its Gram matrices."""
 
 
-def _of_host(h: Polynomial) -> bool:
+def _of_host(coefficients: tuple[Any, ...]) -> bool:
     """Whether the coefficients are numbers of the host."""
-    return all(isinstance(c, (int, float)) for c in h.coefficients)
+    for c in coefficients:  # noqa: SIM110 - a generator takes longer, and every step asks
+        if not isinstance(c, (int, float)):
+            return False
+    return True
+
+
+def _quadratic(S: Array, c: tuple[Any, ...]) -> Array:
+    """Return c_1 S + c_2 S^2 for one plain Hermitian matrix and numbers of the host."""
+    if blocked.pays(S):
+        return blocked.hermitian_product(S, S, S, alpha=c[2], beta=c[1])
+    return torch.addmm(S, S, S, beta=c[1], alpha=c[2])
 
 
 def _plus_diagonal(P: Array, c: Any) -> Array:

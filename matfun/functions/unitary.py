@@ -118,7 +118,8 @@ def start(given: Input, rule: Rule, problem: PolarProblem, *, reduce: bool) -> S
         Whether a tall matrix may be reduced to a square one by Cholesky QR, which waits for the device.
     """
     ops = problem.ops
-    prescaled, exponent = ops.prescale(given.A)
+    norm = ops.known_norm(given.A)
+    prescaled, exponent = ops.prescale(given.A, norm)
     rows, columns = prescaled.shape[-2:]
     wide = rows < columns or (rows == columns and not reduce and ops.prefers_rows(prescaled))
     X = ops.adjoint(prescaled) if wide else prescaled
@@ -129,8 +130,12 @@ def start(given: Input, rule: Rule, problem: PolarProblem, *, reduce: bool) -> S
         problem.work.products += PRODUCTS - 1  # the last one when the answer is put together
         factors = reduce_tall(ops, X)
         X = factors.R
-    state, norm = scale_to_unit(problem, X, forms_square=getattr(rule, "forms_square", False))
-    scaled = Scaled(prescaled, exponent, norm)
+    if factors is not None:
+        norm = None
+    elif prescaled is not given.A:
+        norm = ops.known_norm(prescaled)  # added up in the same order, so that a power of two changes no bit
+    state, divisor = scale_to_unit(problem, X, forms_square=getattr(rule, "forms_square", False), norm=norm)
+    scaled = Scaled(prescaled, exponent, divisor)
     if getattr(rule, "needs_square", False):
         X, basis = problem.settle(state).X, None
         if X.shape[-2] > X.shape[-1]:
