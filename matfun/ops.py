@@ -21,11 +21,15 @@ from matfun.polynomials.tabulated import minimax_on_device, table
 from matfun.polynomials.update import Basis, Polynomial, Scalar
 from matfun.sketching.samples import Dense, HostArray, Sample, Sparse, Transformed, walsh_hadamard
 
-API_VERSION = 1
+API_VERSION = 2
 """Raised whenever a verb changes its meaning; ``matfun_backends`` carries the same number."""
 
 ROTATION_SEED = 20070101
 """Seed of the rotation that stands in for pivoting: any fixed one, so that results repeat."""
+
+COEFFICIENT_BITS = 11
+"""Coefficients of a polynomial of degree 9 that is below 2 on [-1, 1] are below 2^11: twice those of the Chebyshev
+polynomial, 576 at most (V. A. Markov 1892)."""
 
 EMPIRICAL_WALSH_RADIX = 16
 """Rows of the small transforms of which the Walsh-Hadamard transform is made.  Passes over memory cost more than the
@@ -639,23 +643,41 @@ class Ops:
             self._exponents[dtype] = floor(log2(float(self.xp.finfo(dtype).max))) - 2.0
         return self._exponents[dtype]
 
-    def is_near_one(self, norm: Any, dtype: Any) -> bool:
-        """Whether none of the norms needs scaling: powers up to the ninth are normal numbers of the dtype.
+    def is_near_one(self, norm: Any, A: Array) -> bool:
+        """Whether none of the Frobenius norms of A needs scaling: what is formed of them are normal numbers.
 
-        The eighth is the square of the norm of the squared Gram matrix, the ninth divides the last coefficient of a
-        polynomial of degree 9.
+        Their eighth power is the square of the norm of the squared Gram matrix.  What A is divided by, which may be the
+        norm over the square root of the small side, divides the last coefficient of a polynomial of degree 9 nine
+        times.
         """
-        limit = self.exponent_limit(dtype) / 9
-        return bool(np.all((2.0**-limit < norm) & (norm < 2.0**limit)))
+        limit, small = self.exponent_limit(A.dtype), min(A.shape[-2:])
+        lowest, highest = 2.0 ** ((COEFFICIENT_BITS - limit) / 9) * small**0.5, 2.0 ** (limit / 9)
+        return bool(np.all((lowest < norm) & (norm < highest)))
 
     def prescale(self, A: Array, norm: Any = None) -> tuple[Array, Array]:  # noqa: ARG002 - providers look
-        """Bring the norm of each matrix near 1 by an exact power of two.
+        """A itself where the host knows its norms and they are near enough to 1, else as ``rescale`` has it.
 
         Parameters
         ----------
         A : array, shape (..., m, n)
         norm : float or numpy array, optional
             ``known_norm`` of A, if it is at hand.
+
+        Returns
+        -------
+        scaled : array, shape (..., m, n)
+            A 2^-exponent, whose norms ``is_near_one`` describes.
+        exponent : array, shape (...)
+            Whole numbers in floating point.
+        """
+        return self.rescale(A)
+
+    def rescale(self, A: Array) -> tuple[Array, Array]:
+        """Bring the norm of each matrix near 1 by an exact power of two.
+
+        Parameters
+        ----------
+        A : array, shape (..., m, n)
 
         Returns
         -------

@@ -107,6 +107,7 @@ _INNER = [
     "scale",
     "select",
     "prescale",
+    "rescale",
     "known_norm",
     "times_power_of_two",
     "max_abs",

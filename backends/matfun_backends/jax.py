@@ -52,8 +52,8 @@ class JaxOps(Ops):
     def compiled(self, function: Callable[..., Any], static: tuple[Any, ...], A: Array) -> Any:
         return _joined(*_compiled(function, static, A))
 
-    def prescale(self, A: Array, norm: Any = None) -> tuple[Array, Array]:  # noqa: ARG002 - never known
-        found: tuple[Array, Array] = self.compiled(Ops.prescale, (self,), A)
+    def rescale(self, A: Array) -> tuple[Array, Array]:
+        found: tuple[Array, Array] = self.compiled(Ops.rescale, (self,), A)
         return found
 
     def while_loop(self, going: Callable[[Any], Array], body: Callable[[Any], Any], start: Any) -> Any:

@@ -86,7 +86,7 @@ class MpmathOps(Ops):
     def plain_norm_fro(self, X: Array) -> Array:
         return np.asarray(np.vectorize(mpmath.sqrt, otypes=[object])(np.sum(np.abs(X) ** 2, axis=(-2, -1))))
 
-    def prescale(self, A: Array, norm: Any = None) -> tuple[Array, Array]:  # noqa: ARG002
+    def rescale(self, A: Array) -> tuple[Array, Array]:
         return A, np.zeros(A.shape[:-2])  # mpmath's exponents have no limit
 
     def times_power_of_two(self, A: Array, exponent: Array) -> Array:  # noqa: ARG002

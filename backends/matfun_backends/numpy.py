@@ -139,10 +139,11 @@ class NumpyOps(Ops):
 
     def prescale(self, A: Array, norm: Any = None) -> tuple[Array, Array]:
         norm = self.known_norm(A) if norm is None else norm
-        if self.is_near_one(norm, A.dtype):  # nothing comes near over- or underflow
-            return A, np.zeros(A.shape[:-2])
+        return (A, np.zeros(A.shape[:-2], A.real.dtype)) if self.is_near_one(norm, A) else self.rescale(A)
+
+    def rescale(self, A: Array) -> tuple[Array, Array]:
         with self.quiet():
-            return super().prescale(A)
+            return super().rescale(A)
 
     def positive_or_one(self, x: Array) -> Array:
         return x + (x <= 0)
@@ -243,7 +244,7 @@ def _combined(P: Array, a: Any, c: Any, C: Array, out: Array) -> Array:
 
 def _flat(X: Array) -> Array:
     """Elements of each matrix in a row, always in the same order."""
-    return X.reshape(*X.shape[:-2], -1)
+    return X.reshape(*X.shape[:-2], X.shape[-2] * X.shape[-1])  # -1 cannot be found out for an empty stack
 
 
 def _diagonal(X: Array) -> Array:

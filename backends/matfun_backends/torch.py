@@ -253,9 +253,12 @@ class TorchOps(Ops):
 
     def prescale(self, A: Array, norm: Any = None) -> tuple[Array, Array]:
         norm = self.known_norm(A) if norm is None else norm
-        if norm is not None and self.is_near_one(norm, A.dtype):
-            wide = torch.finfo(A.dtype).bits == 64
-            return A, torch.zeros(A.shape[:-2], dtype=torch.float64 if wide else torch.float32)
+        if norm is None or not self.is_near_one(norm, A):
+            return self.rescale(A)
+        dtype = torch.float64 if torch.finfo(A.dtype).bits == 64 else torch.float32
+        return A, torch.zeros(A.shape[:-2], dtype=dtype, device=A.device)
+
+    def rescale(self, A: Array) -> tuple[Array, Array]:
         size = self.max_abs(A)
         limit = self.exponent_limit(A.dtype)
         # the logarithms of 0 and infinity are clamped, which leaves zeros and infinities what they are
@@ -272,7 +275,10 @@ class TorchOps(Ops):
         if not _at_hand(X):
             return None
         # of a lone bfloat16 matrix in bfloat16, which saves a converted copy
-        return self.plain_norm_fro(X).numpy() if X.ndim > 2 else float(torch.linalg.vector_norm(_real(X)))
+        norm = self.plain_norm_fro(X) if X.ndim > 2 else torch.linalg.vector_norm(_real(X))
+        if blocked.wrapped(norm):  # as torch.func does with whatever is computed under it
+            return None
+        return norm.numpy() if X.ndim > 2 else float(norm)
 
     def hermitian_part(self, X: Array) -> Array:
         Y = X + X.mH

@@ -29,6 +29,9 @@ CERTIFICATE_SLACK = 8.0
 backward error of an iteration, and an estimated norm may exceed the true one."""
 
 
+SIGMAS = np.arange(1, 257) / 256
+"""Singular values on which a change of sign is looked for."""
+
 LARGEST_GOAL = 0.5
 """Of the residual, in 16 bits: below it no singular value of the iterate is less than 0.7."""
 
@@ -122,11 +125,10 @@ class AccurateRun:
         Coefficients on the device are those of PRISM and of windows, which change no sign (theory/prism.py, window.py).
         """
         ops = self.given.ops
-        sigmas = np.linspace(0.0, 1.0, 257)[1:]
         doubtful = False
         for h in outcome.history.updates:
             if isinstance(h, Polynomial) and all(isinstance(c, (int, float)) for c in h.coefficients):
-                doubtful = doubtful or bool(np.any(h(1 - sigmas**2) <= 0))
+                doubtful = doubtful or bool(np.any(h(1 - SIGMAS**2) <= 0))
         if not doubtful:
             return np.ones(self.finite.shape, dtype=bool)
         values = ops.as_host(ops.eigh(H)[0])

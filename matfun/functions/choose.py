@@ -100,7 +100,7 @@ def ritz_ratio(ops: Ops, A: Array) -> float:
 
 def _run_lanczos(ops: Ops, A: Array) -> tuple[Array, Array]:
     with ops.quiet():
-        X, _ = ops.prescale(ops.adjoint(A) if A.shape[-2] < A.shape[-1] else A)
+        X, _ = ops.rescale(ops.adjoint(A) if A.shape[-2] < A.shape[-1] else A)
         adjoint, n = ops.adjoint(X), X.shape[-1]
         Z = ops.xp.broadcast_to(ops.normal(GLANCE_SEED, (n, 1), X), (*X.shape[:-2], n, 1))
         runs = lanczos(ops, lambda V: ops.matmul(adjoint, ops.matmul(X, V)), Z, GLANCES)

@@ -77,7 +77,8 @@ class PolarProblem(MatrixProblem):
         gram = self.gram(state.X) if state.gram is None else state.gram
         square = ops.square(gram)
         self.work.products += 1
-        return PolarState(state.X, gram, square, ops.divisor(square) ** 0.25)
+        # two roots are exact for powers of 16, one fourth root need not be: neighbours that are scaled change no bit
+        return PolarState(state.X, gram, square, (ops.divisor(square) ** 0.5) ** 0.5)
 
     def gram(self, X: Array) -> Array:
         """X^H X of a state."""

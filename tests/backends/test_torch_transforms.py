@@ -37,6 +37,40 @@ def test_derivatives_agree_with_differences(shape):
     assert backward == pytest.approx(forward, rel=1e-9, abs=1e-10)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("shape", [(6, 5), (3, 6, 5)])
+@pytest.mark.parametrize("transform", ["grad", "jvp", "vmap"])
+def test_a_tensor_from_outside_is_a_constant(shape, transform):
+    A = normal(*shape)
+    c = torch.tensor(2.0, dtype=A.dtype)
+    X = matfun.orthogonalize(A)
+
+    def weighted(c):
+        return (c * matfun.orthogonalize(A)).sum()
+
+    if transform == "grad":
+        found = torch.func.grad(weighted)(c)
+    elif transform == "jvp":
+        found = torch.func.jvp(weighted, (c,), (torch.ones_like(c),))[1]
+    else:
+        found = torch.func.vmap(weighted)(c[None])[0] / c
+    # both are sums of the same 30 to 90 numbers below 1, by paths that round differently
+    assert float(found) == pytest.approx(float(X.sum()), abs=1e-12)
+
+
+@pytest.mark.parametrize("stack", [(), (3,)])
+def test_another_default_device_changes_nothing(stack):
+    A = normal(*stack, 6, 5)
+    U, H = matfun.polar(A)
+    with torch.device("meta"):
+        V, K = result = matfun.polar(A)
+        X, info = matfun.orthogonalize(A, full_output=True)
+    assert torch.equal(U, V)
+    assert torch.equal(H, K)
+    assert torch.equal(X, matfun.orthogonalize(A))
+    assert all(torch.as_tensor(i.scale, device="cpu").shape == stack for i in (info, result.info))
+
+
 def test_vmap_of_large_matrices_and_of_stacks():
     A = normal(2, 520, 512)
     torch.testing.assert_close(torch.func.vmap(total)(A), torch.stack([total(X) for X in A]))

@@ -70,6 +70,14 @@ def test_stacks_on_every_library(library_name):
     assert np.linalg.norm((U * S[:, None, :]) @ Vh - A[..., :12]) <= LIMIT * np.linalg.norm(A)
 
 
+@pytest.mark.parametrize("shape", [(0, 3, 3), (4, 0, 5, 5)])
+def test_nothing_gives_nothing(shape):
+    values, vectors = matfun.eigh_via_polar(np.zeros(shape))
+    assert (values.shape, vectors.shape) == (shape[:-1], shape)
+    U, s, Vh = matfun.svd_via_polar(np.zeros(shape))
+    assert (U.shape, s.shape, Vh.shape) == (shape, shape[:-1], shape)
+
+
 def test_the_products_do_the_work():
     """With a leaf of 1 nothing is left to the library's own routine but blocks that will not split."""
     values, _ = matfun.eigh_via_polar(np.diag([4.0, 1.0, 3.0, 2.0]), leaf=1, rng=0)

@@ -46,6 +46,30 @@ def test_a_stack_is_a_loop(members, method, is_complex):
                 assert result.info.residual[i] == pytest.approx(alone.info.residual, rel=1e-3, abs=20 * EPS)
 
 
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize("size", [1e-6, 2e-5, 3e-4, 1.0, 2e3])
+def test_stacks_that_are_used_as_they_are_stay_in_range(library, size):
+    # powers up to the ninth of the norms are formed; an orthogonal matrix has the least norm of its square for its own
+    xp = pytest.importorskip(library)
+    Q = np.stack([np.linalg.qr(np.random.default_rng(i).standard_normal((64, 64)))[0] for i in range(2)])
+    A = xp.asarray((size * Q).astype(np.float32))
+    for rule in (matfun.PolarExpress(degree=9), "polar-express", "muon"):
+        X = np.asarray(matfun.orthogonalize(A, rule, steps=8))
+        assert np.array_equal(X, np.asarray(matfun.orthogonalize(A * 2.0**-60, rule, steps=8)))
+        alone = np.stack([np.asarray(matfun.orthogonalize(a, rule, steps=8)) for a in A])
+        np.testing.assert_allclose(X, alone, rtol=0, atol=3000 * np.finfo(np.float32).eps)  # as below
+    for rule in (matfun.PolarExpress(degree=9), "polar-express"):
+        np.testing.assert_allclose(np.asarray(matfun.orthogonalize(A, rule, steps=8)), Q, rtol=0, atol=1e-4)
+
+
+def test_what_is_said_of_a_stack_has_the_dtype_of_its_matrices():
+    for dtype, real in ((np.float32, np.float32), (np.complex64, np.float32), (np.float64, np.float64)):
+        for scale in (1.0, 2.0**-60):  # used as it is, and scaled
+            for shape in ((3, 3), (2, 3, 3)):
+                A = np.broadcast_to(np.eye(3), shape).astype(dtype) * np.asarray(scale, real)
+                assert np.asarray(matfun.orthogonalize(A, "muon", full_output=True)[1].scale).dtype == real
+
+
 @each_method
 def test_a_stack_of_fixed_steps_is_a_loop(members, method):
     A = members(5, 3)

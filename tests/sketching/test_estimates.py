@@ -43,9 +43,10 @@ def test_many_products_find_values_that_stand_apart(method):
     assert found.upper == pytest.approx(1.0, abs=0.15)
 
 
-@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
-def test_any_scale(scale):
-    A = with_singular_values(log_spaced(20, 10.0), rng=3)
+@pytest.mark.parametrize("stack", [(), (2,)], ids=["lone", "stack"])
+@pytest.mark.parametrize("scale", [1e-200, 1e-20, 1.0, 1e20, 1e200])
+def test_any_scale(scale, stack):
+    A = np.broadcast_to(with_singular_values(log_spaced(20, 10.0), rng=3), (*stack, 20, 20))
     plain = matfun.estimate_singular_values(A, rng=1)
     scaled = matfun.estimate_singular_values(A * scale, rng=1)
     for field in ("smallest", "largest", "lower", "upper"):

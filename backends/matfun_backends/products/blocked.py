@@ -22,14 +22,14 @@ SMALLEST = 128
 
 def worthwhile(A: torch.Tensor, *others: torch.Tensor | None) -> bool:
     """Whether A A^H and products of its shape should be formed in blocks; no derivative goes through them."""
-    if A.ndim != 2 or A.shape[0] < SMALLEST:
+    if A.ndim != 2 or A.shape[0] < SMALLEST or not A.is_cpu:
         return False
     return plain(A, *others) and pays(A)
 
 
 def pays(A: torch.Tensor) -> bool:
     """Whether A A^H of one plain matrix takes less time in blocks."""
-    return A.is_cpu and A.shape[0] >= SMALLEST and blocks(A.shape[0], A.shape[1], A) > 1
+    return bool(A.is_cpu) and A.shape[0] >= SMALLEST and blocks(A.shape[0], A.shape[1], A) > 1
 
 
 def plain(*operands: torch.Tensor | None) -> bool:
@@ -37,12 +37,13 @@ def plain(*operands: torch.Tensor | None) -> bool:
     if torch.compiler.is_compiling():
         return False
     for X in operands:  # noqa: SIM110 - a generator takes twice the time, and every product of a step asks
-        if X is not None and (X.requires_grad or _wrapped(X)):
+        if X is not None and (X.requires_grad or wrapped(X)):
             return False
     return True
 
 
-def _wrapped(X: torch.Tensor) -> bool:
+def wrapped(X: torch.Tensor) -> bool:
+    """Whether ``torch.func`` or forward-mode differentiation follows X."""
     dual = torch.autograd.forward_ad
     return bool(torch._C._functorch.is_functorch_wrapped_tensor(X)) or (
         dual._current_level >= 0 and dual.unpack_dual(X).tangent is not None
