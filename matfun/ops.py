@@ -646,13 +646,14 @@ class Ops:
     def is_near_one(self, norm: Any, A: Array) -> bool:
         """Whether none of the Frobenius norms of A needs scaling: what is formed of them are normal numbers.
 
-        Their eighth power is the square of the norm of the squared Gram matrix.  What A is divided by, which may be the
-        norm over the square root of the small side, divides the last coefficient of a polynomial of degree 9 nine
-        times.
+        Their eighth power is the square of the norm of the squared Gram matrix.  The divisor of A is at least its norm
+        over k^(3/8), k the small side, and divides the last coefficient of a polynomial of degree 9 nine times.
         """
         limit, small = self.exponent_limit(A.dtype), min(A.shape[-2:])
-        lowest, highest = 2.0 ** ((COEFFICIENT_BITS - limit) / 9) * small**0.5, 2.0 ** (limit / 9)
-        return bool(np.all((lowest < norm) & (norm < highest)))
+        # ||G||_F >= ||A||_F^2 k^(-1/2) and ||G^2||_F >= ||G||_F^2 k^(-1/2), with equality for isometries
+        lowest, highest = 2.0 ** ((COEFFICIENT_BITS - limit) / 9) * small**0.375, 2.0 ** (limit / 9)
+        near = (lowest <= norm) & (norm < highest)  # an empty matrix needs no scaling
+        return near if isinstance(near, bool) else bool(np.all(near))
 
     def prescale(self, A: Array, norm: Any = None) -> tuple[Array, Array]:  # noqa: ARG002 - providers look
         """A itself where the host knows its norms and they are near enough to 1, else as ``rescale`` has it.
@@ -666,7 +667,7 @@ class Ops:
         Returns
         -------
         scaled : array, shape (..., m, n)
-            A 2^-exponent, whose norms ``is_near_one`` describes.
+            A 2^-exponent, of which powers can be formed as ``is_near_one`` says.
         exponent : array, shape (...)
             Whole numbers in floating point.
         """
@@ -734,7 +735,7 @@ class Ops:
         return self.plain_norm_fro(scaled) * self.power_of_two(exponent)
 
     def plain_norm_fro(self, X: Array) -> Array:
-        """Frobenius norm per matrix of an X whose elements are around 1, in one pass."""
+        """Frobenius norm per matrix in one pass, which over- or underflows where the square of an element does."""
         return self.xp.linalg.vector_norm(self.widen(X), axis=(-2, -1))
 
     def norm_one(self, X: Array) -> Array:

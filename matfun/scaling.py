@@ -1,6 +1,7 @@
 """Bring a matrix to spectral norm at most 1: bounds on the largest singular value, each on the safe side.
 
-* an exact power of two first (``Ops.prescale``), so that nothing over- or underflows and it costs no rounding;
+* an exact power of two first, where powers of the norm need it (``Ops.prescale``): nothing over- or underflows, and
+  it costs no rounding;
 * ||G^2||_F^(1/4), an upper bound loose by n^(1/4) at most, free for rules that form G^2 in their first step
   (``PolarProblem.scale_by_gram``); its division is folded into that step's coefficients;
 * the Frobenius norm, an upper bound loose by up to sqrt(n), for the others; folded in likewise.

@@ -34,7 +34,7 @@ def certify(ops: Ops, A: Array, U: Array, H: Array, side: str, kind: Kind, rng: 
     ----------
     ops : Ops
     A, U : array, shape (..., m, n)
-        A with elements around 1.
+        A as ``Ops.prescale`` leaves it.
     H : array, shape (..., n, n) or (..., m, m)
     side : {"right", "left"}
         A = U H or A = H U.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -77,8 +78,10 @@ class PolarProblem(MatrixProblem):
         gram = self.gram(state.X) if state.gram is None else state.gram
         square = ops.square(gram)
         self.work.products += 1
-        # two roots are exact for powers of 16, one fourth root need not be: neighbours that are scaled change no bit
-        return PolarState(state.X, gram, square, (ops.divisor(square) ** 0.5) ** 0.5)
+        norm = ops.divisor(square)
+        # two square roots, unlike a power, are exact for powers of 16: whether X was scaled changes no bit
+        root = sqrt(sqrt(norm)) if isinstance(norm, float) else (norm**0.5) ** 0.5
+        return PolarState(state.X, gram, square, root)
 
     def gram(self, X: Array) -> Array:
         """X^H X of a state."""

@@ -212,3 +212,15 @@ def test_prescaling_is_an_exact_power_of_two(library):
     norms = np.linalg.norm(scaled, axis=(-2, -1))
     assert norms[3] == 0
     assert ((norms > 1e-100) & (norms < 1e150))[[0, 1, 2, 4, 5]].all()  # squares of squares remain numbers
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (2, 4, 3)])
+def test_rescaling_brings_norms_near_one_and_prescaling_leaves_those_that_need_nothing(library, shape):
+    X = library.put(np.full(shape, 2.0**-40))
+    ops = ops_for(X)
+    scaled, exponent = (library.get(x) for x in ops.rescale(X))
+    assert np.array_equal(np.ldexp(scaled, exponent.astype(int)[..., None, None]), library.get(X))
+    assert (np.abs(np.log2(np.linalg.norm(scaled, axis=(-2, -1)))) < 3).all()
+    if ops.known_norm(X) is not None:
+        assert np.array_equal(ops.known_norm(X), np.full(shape[:-2], 12**0.5 * 2.0**-40))
+        assert ops.prescale(X)[0] is X

@@ -70,7 +70,7 @@ def test_stacks_on_every_library(library_name):
     assert np.linalg.norm((U * S[:, None, :]) @ Vh - A[..., :12]) <= LIMIT * np.linalg.norm(A)
 
 
-@pytest.mark.parametrize("shape", [(0, 3, 3), (4, 0, 5, 5)])
+@pytest.mark.parametrize("shape", [(0, 3, 3), (4, 0, 5, 5), (0, 0), (2, 0, 0)])
 def test_nothing_gives_nothing(shape):
     values, vectors = matfun.eigh_via_polar(np.zeros(shape))
     assert (values.shape, vectors.shape) == (shape[:-1], shape)

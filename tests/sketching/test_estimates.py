@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import matfun
+from matfun.functions.choose import ritz_ratio
 from matfun.lab.spectra import gaussian, log_spaced, with_singular_values
+from matfun.providers import ops_for
 from tests.exam.walk import each_library, library_called
 
 RESOLUTION = 2e-3
@@ -51,6 +53,20 @@ def test_any_scale(scale, stack):
     scaled = matfun.estimate_singular_values(A * scale, rng=1)
     for field in ("smallest", "largest", "lower", "upper"):
         assert getattr(scaled, field) / scale == pytest.approx(getattr(plain, field), rel=1e-3)
+
+
+@pytest.mark.parametrize("library_name", ["numpy", "torch"])
+@pytest.mark.parametrize("scale", [1e-200, 1e-20, 1e20, 1e200])
+def test_any_scale_of_what_looks_at_the_spectrum(scale, library_name):
+    library = library_called(library_name)
+    A = with_singular_values(log_spaced(20, 10.0), rng=3)
+    plain, scaled = library.put(A), library.put(A * scale)
+    assert ritz_ratio(ops_for(plain), scaled) == pytest.approx(ritz_ratio(ops_for(plain), plain), rel=1e-6)
+    if 1e-100 < scale < 1e100:  # whose squares are numbers
+        found, at_scale = (matfun.estimate_spectrum(X, rng=0) for X in (plain, scaled))
+        for power in (1, 2):  # moments, because nodes of an exhausted run are rounding
+            moments = [np.dot(m.weights, np.asarray(m.nodes) ** power) for m in (found, at_scale)]
+            assert moments[1] / scale ** (2 * power) == pytest.approx(moments[0], rel=1e-6)
 
 
 @pytest.mark.parametrize("method", ["lanczos", "power"])
