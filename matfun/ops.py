@@ -655,7 +655,7 @@ class Ops:
         near = (lowest <= norm) & (norm < highest)  # an empty matrix needs no scaling
         return near if isinstance(near, bool) else bool(np.all(near))
 
-    def prescale(self, A: Array, norm: Any = None) -> tuple[Array, Array]:  # noqa: ARG002 - providers look
+    def prescale(self, A: Array, norm: Any = None) -> tuple[Array, Array]:
         """A itself where the host knows its norms and they are near enough to 1, else as ``rescale`` has it.
 
         Parameters
@@ -671,7 +671,10 @@ class Ops:
         exponent : array, shape (...)
             Whole numbers in floating point.
         """
-        return self.rescale(A)
+        norm = self.known_norm(A) if norm is None else norm
+        if norm is None or not self.is_near_one(norm, A):
+            return self.rescale(A)
+        return A, self.plain_norm_fro(A[..., :0, :0])  # zeros, of the dtype and on the device of norms
 
     def rescale(self, A: Array) -> tuple[Array, Array]:
         """Bring the norm of each matrix near 1 by an exact power of two.

@@ -137,10 +137,6 @@ class NumpyOps(Ops):
         Y = S @ columns.reshape(n, -1)
         return np.moveaxis(Y.reshape(sample.size, *columns.shape[1:]), 0, -2)
 
-    def prescale(self, A: Array, norm: Any = None) -> tuple[Array, Array]:
-        norm = self.known_norm(A) if norm is None else norm
-        return (A, np.zeros(A.shape[:-2], A.real.dtype)) if self.is_near_one(norm, A) else self.rescale(A)
-
     def rescale(self, A: Array) -> tuple[Array, Array]:
         with self.quiet():
             return super().rescale(A)

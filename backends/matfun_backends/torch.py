@@ -251,13 +251,6 @@ class TorchOps(Ops):
             Y = Y.index_add(-2, rows[:, i], values[:, i, None] * X)
         return Y
 
-    def prescale(self, A: Array, norm: Any = None) -> tuple[Array, Array]:
-        norm = self.known_norm(A) if norm is None else norm
-        if norm is None or not self.is_near_one(norm, A):
-            return self.rescale(A)
-        dtype = torch.float64 if torch.finfo(A.dtype).bits == 64 else torch.float32
-        return A, torch.zeros(A.shape[:-2], dtype=dtype, device=A.device)
-
     def rescale(self, A: Array) -> tuple[Array, Array]:
         size = self.max_abs(A)
         limit = self.exponent_limit(A.dtype)
