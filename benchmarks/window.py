@@ -30,7 +30,7 @@ from matplotlib.figure import Figure
 
 import matfun
 from matfun.functions.inputs import check_matrix
-from matfun.functions.unitary import accuracy_limit, start
+from matfun.functions.unitary import Start, accuracy_limit, prepare, start
 from matfun.lab import spectra as sp
 from matfun.lab.gallery import gallery
 from matfun.lab.htmp import htmp, htmp_sample
@@ -41,6 +41,7 @@ from matfun.polynomials.composition import next_stage
 from matfun.polynomials.composition import start as interval_of
 from matfun.polynomials.degrees import fewest_products
 from matfun.polynomials.update import PartialFractions, Update
+from matfun.problems.polar import PolarProblem
 from matfun.problems.spectrum import SpectrumProblem
 from matfun.rules.qdwh import halley_weights
 from matfun.rules.rule import ResidualView, Rule
@@ -632,6 +633,12 @@ def curve_experiment() -> Iterator[Row]:
 # 5. The price of looking
 
 
+def started(A: Any) -> Start:
+    """A as a run of the window rule starts from it."""
+    given = check_matrix(A, None)
+    return start(prepare(given, reduce=False), matfun.Window(), PolarProblem(given.ops, 0))
+
+
 def price_experiment() -> Iterator[Row]:
     """Seconds of the look and of the products of a quintic step."""
     import torch
@@ -641,7 +648,7 @@ def price_experiment() -> Iterator[Row]:
         for library, dtype in (("numpy", "float64"), ("numpy", "float32"), ("torch", "float32")):
             X = sp.gaussian(n, n, 0).astype(dtype)
             A: Any = X if library == "numpy" else torch.from_numpy(X)
-            begin = start(check_matrix(A, None), rule, 0)
+            begin = started(A)
             problem, ops, state = begin.problem, begin.problem.ops, begin.problem.settle(begin.state)
             looks, products, steps, thins = [], [], [], []
             block = problem.sketch(n, rule.columns or 1, state.X)
@@ -770,7 +777,7 @@ def rational_experiment() -> Iterator[Row]:
     for m, n in ((512, 512), (1024, 1024), (2048, 512)):
         for dtype in ("float64", "float32"):
             A = sp.gaussian(m, n, 0).astype(dtype)
-            begin = start(check_matrix(A, None), matfun.Window(), 0)
+            begin = started(A)
             problem, state = begin.problem, begin.problem.settle(begin.state)
             view = ResidualView(2, 0, False, TOLD, EPS, None, None, 1.0)
             rational, quintic = RationalFirst().next(view), RULES[NS].next(view)
