@@ -167,7 +167,7 @@ def product(library: str, case: Case) -> Method:
 
 
 def two_passes(case: Case) -> Method:
-    """Twice the Gram product and the multiplication: what two steps on a tall matrix cannot do without."""
+    """Twice the Gram product and the multiplication: what Cholesky QR in two passes is made of."""
 
     def call(A: Any, case: Case) -> Answer:  # noqa: ARG001
         Y = A

@@ -50,6 +50,8 @@ class Ops:
     name = "array-api"
     library: str | None = None
     """The one library whose arrays the provider serves; None for any."""
+    linalg_errors: tuple[type[Exception], ...] = (np.linalg.LinAlgError,)
+    """What the library raises where it cannot factorise a matrix."""
     compiles = False
     """Whether ``compiled`` makes one function of many operations."""
     has_traced_loop = False
@@ -111,6 +113,10 @@ class Ops:
 
     def prefers_rows(self, X: Array) -> bool:  # noqa: ARG002 - providers look at X
         """Whether products of a square X are faster for X X^H than for X^H X, and its adjoint is a view."""
+        return False
+
+    def prefers_eigenvectors(self, X: Array) -> bool:  # noqa: ARG002 - providers look at X
+        """Whether eigenvectors of X^H X and a product with X take less time than a triangular solve with X."""
         return False
 
     def members_at_once(self, X: Array) -> int | None:  # noqa: ARG002 - providers look at X
@@ -287,6 +293,10 @@ class Ops:
     def gram(self, X: Array) -> Array:
         """X^H X, shape (..., m, n) to (..., n, n)."""
         return self.adjoint(X) @ X
+
+    def hermitian_gram(self, X: Array) -> Array:
+        """X^H X, Hermitian to the last bit."""
+        return self.hermitian_part(self.gram(X))
 
     def matmul(self, A: Array, B: Array) -> Array:
         """A B."""
@@ -525,7 +535,7 @@ class Ops:
         """Eigenvalues and eigenvectors of a Hermitian matrix."""
         try:
             values, vectors = self.xp.linalg.eigh(self.widen(S))
-        except np.linalg.LinAlgError:  # NaN somewhere in the stack: NaN for that matrix, the others as they are
+        except self.linalg_errors:  # NaN somewhere in the stack: NaN for that matrix, the others as they are
             good = self.all_finite(S)
             values, vectors = self.xp.linalg.eigh(
                 self.select(good, self.widen(S), self.eye(S.shape[-1], S.shape[-1], self.widen(S)))
@@ -592,14 +602,14 @@ class Ops:
         """Give NaN for the matrices of a stack that cannot be factorised, where a library raises for all of them."""
         try:
             return factorise(*operands)
-        except np.linalg.LinAlgError:
+        except self.linalg_errors:
             pass
         xp, last = self.xp, operands[-1]
         members = []
         for index in np.ndindex(last.shape[:-2]):
             try:
                 members.append(factorise(*(X[(*index, ...)] for X in operands)))
-            except np.linalg.LinAlgError:
+            except self.linalg_errors:
                 members.append(xp.full_like(last[(*index, ...)], float("nan")))
         return xp.reshape(xp.stack(members), last.shape)
 

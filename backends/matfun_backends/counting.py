@@ -137,6 +137,7 @@ _INNER = [
     "is_narrow_range",
     "is_traced",
     "prefers_products",
+    "prefers_eigenvectors",
     "symmetric_prices",
     "all_finite",
     "is_zero",

@@ -73,6 +73,10 @@ class NumpyOps(Ops):
     def gram(self, X: Array) -> Array:
         return hermitian.gram(X) if hermitian.worthwhile(X) else self.adjoint(X) @ X
 
+    def hermitian_gram(self, X: Array) -> Array:
+        exact = X.dtype.kind != "c" or hermitian.worthwhile(X)  # a rank-k update, of which one triangle is a copy
+        return self.gram(X) if exact else super().hermitian_gram(X)
+
     def square(self, S: Array) -> Array:
         # matmul with its own transpose is a rank-k update in BLAS, half the flops; S^T = S for real S
         if S.dtype.kind != "c":
@@ -88,12 +92,20 @@ class NumpyOps(Ops):
         P = self.square(S)
         return _combined(P, c2, c1, S, out=P)
 
+    def matmul(self, A: Array, B: Array) -> Array:
+        if A.ndim > 2 or B.ndim > 2 or A.dtype != B.dtype or A.shape[0] * B.shape[1] * A.itemsize < EMPIRICAL_ALIGNED:
+            return A @ B
+        return np.matmul(A, B, out=_aligned((A.shape[0], B.shape[1]), A.dtype))
+
     def add_matmul(self, C: Array, A: Array, B: Array, alpha: Any = 1.0, beta: Any = 1.0) -> Array:
         P = A @ B
         return _combined(P, _of_each(alpha, P), _of_each(beta, P), C, out=P)
 
     def symmetric_prices(self, X: Array) -> tuple[float, float, float]:  # noqa: ARG002
         return 0.5, 0.5, 1.0
+
+    def prefers_eigenvectors(self, X: Array) -> bool:
+        return bool(X.shape[-2] >= EMPIRICAL_VERY_TALL * X.shape[-1])
 
     def members_at_once(self, X: Array) -> int | None:
         return max(1, EMPIRICAL_PART // max(1, int(X.shape[-1] * X.shape[-2] * X.dtype.itemsize)))
@@ -217,6 +229,26 @@ Of 2^16 to 2^21 the fastest for members of order 16 and 32, and within 15 % of i
 
 EMPIRICAL_ROWS = 2**18
 """Bytes of rows to work on at a time: they stay in the cache, and there are few of them."""
+
+
+EMPIRICAL_VERY_TALL = 64
+"""Aspect from which eigenvectors of the Gram matrix are taken in place of the solve by blocks.
+
+The losses of that, and of torch's solve, which is none by blocks, are in benchmarks/results/tall.json."""
+
+EMPIRICAL_ALIGNED = 2**20
+"""Bytes of a product from which its memory is aligned: copies of less take no more than a call of JAX."""
+
+ALIGNMENT = 64
+"""Bytes.  ``jax.device_put`` takes over memory that is aligned so, and copies any other (jax 0.10.2)."""
+
+
+def _aligned(shape: tuple[int, int], dtype: Any) -> Array:
+    """Array whose memory starts at a multiple of the alignment."""
+    size = shape[0] * shape[1] * dtype.itemsize
+    memory = np.empty(size + ALIGNMENT, dtype=np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def _of_each(c: Any, X: Array) -> Any:

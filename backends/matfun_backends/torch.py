@@ -27,6 +27,7 @@ class TorchOps(Ops):
     """Torch tensors; differentiable, and free of host synchronisation except in ``as_host``."""
 
     name = library = "torch"
+    linalg_errors = (torch.linalg.LinAlgError,)
     uses_kernels = True
     """Whether Triton may serve CUDA tensors."""
 
@@ -147,6 +148,10 @@ class TorchOps(Ops):
                 return found
         A = X.mH
         return blocked.hermitian_product(A, X) if blocked.worthwhile(A) else A @ X
+
+    def hermitian_gram(self, X: Array) -> Array:
+        A = X.mH
+        return blocked.hermitian_product(A, X, exact=True) if blocked.worthwhile(A) else super().hermitian_gram(X)
 
     def has_residuals(self, X: Array) -> bool:
         return self.uses_kernels and self._on_cuda(X)

@@ -9,11 +9,14 @@ import numpy as np
 
 from matfun.drive import End, Goal, Outcome
 from matfun.functions.certificate import Kind, certify, plain
+from matfun.functions.choose import choose_by_cost
 from matfun.functions.inputs import Input
 from matfun.functions.unitary import (
+    Prepared,
     accuracy_limit,
     iterate_and_complete,
     pair,
+    prepare,
     rounding_floor,
     smallest_singular_value,
     start,
@@ -56,18 +59,28 @@ class AccurateRun:
         certificate: Kind,
         rng: np.random.Generator,
         finite: np.ndarray[Any, Any],
+        norm: Any,
     ) -> None:
         ops, A = given.ops, given.A
-        self.zero = np.asarray(ops.as_host(ops.is_zero(A)))
+        known = norm is not None and np.all(norm > 0)
+        self.zero = np.zeros(np.shape(norm), dtype=bool) if known else np.asarray(ops.as_host(ops.is_zero(A)))
         self.usable = finite & ~self.zero
         if not self.usable.all():
             # The identity stands in: bad matrices disturb no factorisation of the stack, zero ones need no steps.
             keep = ops.from_host(self.usable, A, ops.xp.bool)
             given = replace(given, A=ops.select(keep, A, ops.eye(A.shape[-2], A.shape[-1], A)))
+            norm = None
         self.given, self.side, self.certificate, self.rng, self.finite = given, side, certificate, rng, finite
         small, eps = min(A.shape[-2:]), ops.eps(A.dtype)
         self.limit = max(tol or 0.0, accuracy_limit(small, eps))
         self.goal = goal_of(small, eps, tol, max_steps)
+        with ops.quiet():
+            self._prepared: Prepared | None = prepare(given, reduce=True, norm=norm)
+
+    def choose(self, tol: float | None) -> str | Rule:
+        """What ``auto`` takes for what is to be iterated on."""
+        assert self._prepared is not None
+        return choose_by_cost(self.given.ops, self._prepared.X, tol)
 
     def solve(self, name: str, rule: Rule) -> PolarResult:
         """Run a rule, certify, and turn the ends of the loop into statuses."""
@@ -76,7 +89,7 @@ class AccurateRun:
 
     def _solve(self, name: str, rule: Rule) -> PolarResult:
         given, ops = self.given, self.given.ops
-        begin = start(given, rule, PolarProblem(ops, self.rng), reduce=True)
+        begin = start(self._take_prepared(), rule, PolarProblem(ops, self.rng))
         goal = self.goal
         if getattr(rule, "wants_lower", False):
             goal = replace(goal, lower=smallest_singular_value(begin, goal.eps))
@@ -106,6 +119,11 @@ class AccurateRun:
             lower=goal.eps / 2 if goal.lower is None else plain(goal.lower),
         )
         return pair(given, begin, U, H, info)
+
+    def _take_prepared(self) -> Prepared:
+        """What was prepared for the first rule, of which nothing is kept; for a second one it is done again."""
+        prepared, self._prepared = self._prepared, None
+        return prepare(self.given, reduce=True) if prepared is None else prepared
 
     def _replace_unusable(self, U: Array, H: Array) -> tuple[Array, Array]:
         """Give zero matrices the identity and a zero H, and matrices that are not finite NaN."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import gammaincinv
 
+from matfun.functions.long_gram import long_gram
 from matfun.ops import Array, Ops
 from matfun.result import Certificate
 
@@ -55,22 +56,26 @@ def certify(ops: Ops, A: Array, U: Array, H: Array, side: str, kind: Kind, rng: 
 
 def _exact_errors(ops: Ops, side: str, given: tuple[Array, ...]) -> tuple[Array, Array]:
     A, U, H = given
-    outer, inner = _isometry(ops, U)
     product = ops.matmul(U, H) if side == "right" else ops.matmul(H, U)
-    return _relative(ops, A, A - product, ops.add_diagonal(ops.matmul(outer, inner), -1.0))
+    gram = long_gram(ops, ops.adjoint(U) if U.shape[-2] < U.shape[-1] else U)
+    return _relative(ops, A, A - product, ops.add_diagonal(gram, -1.0))
 
 
 def _errors_on_probes(ops: Ops, side: str, given: tuple[Array, ...]) -> tuple[Array, Array]:
     A, U, H, w, v = given
-    outer, inner = _isometry(ops, U)
-    first, second = (U, H) if side == "right" else (H, U)
-    difference = ops.thin_matmul(A, w) - ops.thin_matmul(first, ops.thin_matmul(second, w))
-    return _relative(ops, A, difference, ops.thin_matmul(outer, ops.thin_matmul(inner, v)) - v)
+    wide, right = U.shape[-2] < U.shape[-1], side == "right"
+    w, v = (ops.xp.broadcast_to(x, (*U.shape[:-2], *x.shape)) for x in (w, v))
+    # one product with U for both errors: the matrices are read, and little is computed
+    both = ops.xp.concat([ops.thin_matmul(H, w) if right else w, _adjoint_times(ops, U, v) if wide else v], axis=-1)
+    product = ops.thin_matmul(U, both)
+    first, second = product[..., : w.shape[-1]], product[..., w.shape[-1] :]
+    difference = ops.thin_matmul(A, w) - (first if right else ops.thin_matmul(H, first))
+    return _relative(ops, A, difference, (second if wide else _adjoint_times(ops, U, second)) - v)
 
 
-def _isometry(ops: Ops, U: Array) -> tuple[Array, Array]:
-    """Two factors whose product is the identity of the small side."""
-    return (U, ops.adjoint(U)) if U.shape[-2] < U.shape[-1] else (ops.adjoint(U), U)
+def _adjoint_times(ops: Ops, U: Array, Z: Array) -> Array:
+    """U^H Z for a block Z of few columns, which are conjugated in place of U."""
+    return ops.adjoint(ops.thin_matmul(ops.adjoint(Z), U))
 
 
 def _relative(ops: Ops, A: Array, difference: Array, defect: Array) -> tuple[Array, Array]:

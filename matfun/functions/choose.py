@@ -45,14 +45,15 @@ NEWTON_STEPS = 8
 """Of scaled Newton for condition numbers about 1e8 (theory/newton.py: 5 to 9 from 10 to 1e16)."""
 
 
-def choose_polar(given: Input, method: Any, tol: float | None, steps: int | None) -> Any:
+def choose_polar(given: Input, method: Any, steps: int | None) -> Any:
     """Rule, or its name, that ``auto`` stands for; any other method as it is.
+
+    "auto" again where ``choose_by_cost`` is to tell.
 
     Parameters
     ----------
     given : Input
     method : str or Rule
-    tol : float, optional
     steps : int, optional
         A fixed number of steps asks for an iteration: Polar Express has the smallest error for it.  In 16 bits its
         default bound, the unit roundoff, is near.
@@ -66,13 +67,26 @@ def choose_polar(given: Input, method: Any, tol: float | None, steps: int | None
         return "window"
     if 0 in A.shape or ops.library == "mpmath":
         return "svd"
-    residual = tol or ops.eps(A.dtype) ** 0.5
-    factorised = costs.polar_by_svd(ops, A)
-    at_best = costs.polar_by_products(ops, A, BEST_LOWER, residual) + costs.bound(ops, A)
-    if at_best >= WORTH_A_LOOK * factorised or ritz_ratio(ops, A) < LEAST_RITZ_RATIO:
+    return "auto"
+
+
+def choose_by_cost(ops: Ops, X: Array, tol: float | None) -> str | PolarExpress:
+    """SVD or Polar Express, whichever is to be cheaper for this matrix; waits for the device.
+
+    Parameters
+    ----------
+    ops : Ops
+    X : array, shape (..., m, n)
+        What would be iterated on, m >= n: of a tall matrix its square factor.
+    tol : float, optional
+    """
+    residual = tol or ops.eps(X.dtype) ** 0.5
+    factorised = costs.polar_by_svd(ops, X)
+    at_best = costs.polar_by_products(ops, X, BEST_LOWER, residual) + costs.bound(ops, X)
+    if at_best >= WORTH_A_LOOK * factorised or ritz_ratio(ops, X) < LEAST_RITZ_RATIO:
         return "svd"
-    lower = smallest_singular_value_estimate(ops, A)
-    if lower is None or costs.polar_by_products(ops, A, lower, residual) >= factorised:
+    lower = smallest_singular_value_estimate(ops, X)
+    if lower is None or costs.polar_by_products(ops, X, lower, residual) >= factorised:
         return "svd"
     return PolarExpress(lower=lower)
 
@@ -85,7 +99,7 @@ def ritz_ratio(ops: Ops, A: Array) -> float:
     Parameters
     ----------
     ops : Ops
-    A : array, shape (..., m, n)
+    A : array, shape (..., m, n), m >= n
     """
     alphas, betas = ops.compiled(_run_lanczos, (ops,), A)
     a, b = (np.moveaxis(ops.as_host(x)[..., 0].astype(np.float64), 0, -1) for x in (alphas, betas))
@@ -100,10 +114,15 @@ def ritz_ratio(ops: Ops, A: Array) -> float:
 
 def _run_lanczos(ops: Ops, A: Array) -> tuple[Array, Array]:
     with ops.quiet():
-        X, _ = ops.rescale(ops.adjoint(A) if A.shape[-2] < A.shape[-1] else A)
-        adjoint, n = ops.adjoint(X), X.shape[-1]
+        norm = ops.known_norm(A)
+        X, _ = ops.prescale(A, norm)
+        adjoint, n, divisor = ops.adjoint(X), X.shape[-1], ops.divisor(X, norm if X is A else None)
+
+        def multiply(V: Array) -> Array:  # X^H X of norm 1 at most: lanczos knows absolutely small numbers
+            return ops.scale(ops.matmul(adjoint, ops.matmul(X, V)), divisor**-2)
+
         Z = ops.xp.broadcast_to(ops.normal(GLANCE_SEED, (n, 1), X), (*X.shape[:-2], n, 1))
-        runs = lanczos(ops, lambda V: ops.matmul(adjoint, ops.matmul(X, V)), Z, GLANCES)
+        runs = lanczos(ops, multiply, Z, GLANCES)
     return ops.xp.stack(runs.alphas), ops.xp.stack(runs.betas)
 
 
@@ -118,10 +137,10 @@ def smallest_singular_value_estimate(ops: Ops, A: Array) -> float | None:
     Parameters
     ----------
     ops : Ops
-    A : array, shape (..., m, n)
+    A : array, shape (..., m, n), m >= n
     """
     with ops.quiet():
-        X, _ = ops.prescale(ops.adjoint(A) if A.shape[-2] < A.shape[-1] else A)
+        X, _ = ops.prescale(A)
         gram = ops.gram(X)
         n = gram.shape[-1]
         Z = ops.xp.broadcast_to(ops.normal(0, (n, PROBES), gram), (*gram.shape[:-2], n, PROBES))

@@ -14,7 +14,6 @@ from itertools import pairwise, repeat
 from math import exp, log
 from typing import Any
 
-from matfun.functions.tall import SMALLEST_ASPECT
 from matfun.ops import Array, Ops
 from matfun.polynomials.composition import ACCURATE_CUSHION, compose
 
@@ -73,38 +72,26 @@ def polar_by_products(ops: Ops, A: Array, lower: float, residual: float) -> floa
 
     A Gram matrix, its square and X h a step; a last look, and one product that squares what it saw.
     """
-    n = min(A.shape[-2:])
-    tall = _shape_of_step(A)
+    n, tall = A.shape[-1], _aspect(A)
     gram, product = seconds(ops, A, "gram", n), seconds(ops, A, "product", n)
     step = tall * (gram + product) + gram + seconds(ops, A, "step", n) + EMPIRICAL_ACCURATE_STEP
-    return float(polar_express_steps(lower, residual) * step + tall * (gram + product) + reduction(ops, A))
+    return float(polar_express_steps(lower, residual) * step + tall * (gram + product))
 
 
 def polar_by_svd(ops: Ops, A: Array) -> float:
     """Seconds of the SVD, and of U V^H."""
-    n = min(A.shape[-2:])
-    return float(seconds(ops, A, "svd", n) + _shape_of_step(A) * seconds(ops, A, "product", n) + reduction(ops, A))
+    n = A.shape[-1]
+    return float(seconds(ops, A, "svd", n) + _aspect(A) * seconds(ops, A, "product", n))
 
 
-def _shape_of_step(A: Array) -> float:
-    """Aspect m / n of what is iterated on."""
-    aspect = max(A.shape[-2:]) / min(A.shape[-2:])
-    return 1.0 if aspect >= SMALLEST_ASPECT else float(aspect)
-
-
-def reduction(ops: Ops, A: Array) -> float:
-    """Seconds of Cholesky QR of a tall matrix: two Gram matrices, a triangular solve for as much, and a product."""
-    n = min(A.shape[-2:])
-    aspect = max(A.shape[-2:]) / n
-    if aspect < SMALLEST_ASPECT:
-        return 0.0
-    return float(aspect * (3 * seconds(ops, A, "gram", n) + seconds(ops, A, "product", n)))
+def _aspect(A: Array) -> float:
+    return float(A.shape[-2] / A.shape[-1])
 
 
 def bound(ops: Ops, A: Array) -> float:
     """Seconds of the estimate of the smallest singular value: a Gram matrix and its Cholesky factor."""
-    m, n = max(A.shape[-2:]), min(A.shape[-2:])
-    return float(m / n * seconds(ops, A, "gram", n) + seconds(ops, A, "cholesky", n))
+    n = A.shape[-1]
+    return float(_aspect(A) * seconds(ops, A, "gram", n) + seconds(ops, A, "cholesky", n))
 
 
 def general_by_newton(ops: Ops, A: Array, steps: int, products: int) -> float:

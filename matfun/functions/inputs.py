@@ -83,7 +83,7 @@ def check_matrix(A: Any, backend: str | Ops | None, *, spread: bool = False) -> 
     return Input(ops, A, result, ops.is_traced(A))
 
 
-def finite_members(ops: Ops, A: Array, *, required: bool) -> np.ndarray[Any, Any]:
+def finite_members(ops: Ops, A: Array, *, required: bool, norm: Any = None) -> np.ndarray[Any, Any]:
     """Which matrices of a stack are finite; waits for the device.
 
     Parameters
@@ -92,12 +92,16 @@ def finite_members(ops: Ops, A: Array, *, required: bool) -> np.ndarray[Any, Any
     A : array, shape (..., m, n)
     required : bool
         Raise unless all are.
+    norm : float or numpy array, optional
+        ``Ops.known_norm`` of A, if it is at hand.
 
     Raises
     ------
     ValueError
         Naming the matrices of the stack that are not finite.
     """
+    if norm is not None and np.isfinite(norm).all():
+        return np.asarray(np.isfinite(norm))
     finite = np.asarray(ops.as_host(ops.all_finite(A)), dtype=bool)
     if required and not finite.all():
         bad = [tuple(map(int, index)) for index in np.argwhere(~finite)[:5]]

@@ -95,7 +95,7 @@ def orthogonalize(
 
         X, info = orthogonalize_spread(given, spread, in_one_place, method, steps, form, rng)
         return (X, info) if full_output else X
-    name, rule = rule_for(choose_polar(given, method, None, steps), "polar")
+    name, rule = rule_for(choose_polar(given, method, steps), "polar")
     ops = given.ops
     if given.A.shape[-1] == 0 or given.A.shape[-2] == 0 or 0 in given.A.shape[:-2]:
         X = ops.scale(given.A, 1.0)

@@ -138,7 +138,9 @@ def polar(
         asked = Asked(side, method, rng=rng, on_failure=on_failure, **options)
         return polar_spread(given, spread, in_one_place, asked)
     given = on_host(given, method, steps, backend)
-    name, rule = rule_for(choose_polar(given, method, tol, steps), "polar")
+    chosen = choose_polar(given, method, steps)
+    undecided = isinstance(chosen, str) and chosen == "auto"
+    name, rule = rule_for("svd" if undecided else chosen, "polar")
     if 0 in given.A.shape:
         return _empty(given, side, name)
     if steps is not None:
@@ -155,8 +157,11 @@ def polar(
             "steps: expected a number of steps, because the values of a traced or lazy array are not known while "
             f"Python runs and tol={tol!r} cannot be tested; got steps=None"
         )
-    finite = finite_members(given.ops, given.A, required=check_finite)
-    run = AccurateRun(given, side, tol, max_steps, certificate, np.random.default_rng(rng), finite)
+    norm = given.ops.known_norm(given.A)
+    finite = finite_members(given.ops, given.A, required=check_finite, norm=norm)
+    run = AccurateRun(given, side, tol, max_steps, certificate, np.random.default_rng(rng), finite, norm)
+    if undecided:
+        name, rule = rule_for(run.choose(tol), "polar")
     result = run.solve(name, rule)
     bad = failed_members(result.info)
     auto = isinstance(method, str) and method == "auto" and name != "svd"  # which may be trusted blindly

@@ -78,7 +78,7 @@ def polar_spread(given: Input, spread: RowBlocks | Members, in_one_place: InOneP
     if 0 in spread.shape:
         return _empty(given, spread, small)
     if asked.steps is not None:
-        name, rule = rule_for(choose_polar(given, asked.method, None, asked.steps), "polar")
+        name, rule = rule_for(choose_polar(given, asked.method, asked.steps), "polar")
         return polar_steps_by_rows(given, spread, small, name, rule, asked.steps, asked.rng)
     if asked.method != "auto":  # refused before anything is computed
         rule_for(asked.method, "polar")

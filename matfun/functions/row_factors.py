@@ -1,7 +1,8 @@
 r"""Q R of a tall matrix in blocks of rows, by passes that hold one block at a time; Q is never stored.
 
 CholeskyQR2 as in ``tall.py``: a pass for the Gram matrix, which finds the scale and what is not finite as well, and one
-for the Gram matrix of $Q_1 = X L^{-H}$, whose rows are computed anew from those of A whenever they are needed.
+for the Gram matrix of $Q_1 = X L^{-H}$, whose rows are computed anew from those of A whenever they are needed.  Where
+the eigenvalues of G are within a factor 2 of their mean the first pass is enough.
 
 Where that is refused, R comes from QR factorisations of the blocks, combined in a tree: $R = W S V^H$ is as accurate as
 by Householder's method.  $Q_1 = X V S^{-1}$ then has columns that rounding bends by about $u \kappa$, whatever the
@@ -21,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from matfun.functions.tall import LARGEST_DEFECT
+from matfun.functions.long_gram import long_gram
+from matfun.functions.tall import LARGEST_DEFECT, is_even
 from matfun.ops import Array, Ops
 from matfun.spread import RowBlocks
 
@@ -76,7 +78,7 @@ def _scaled_gram(ops: Ops, block: Array, start: int) -> tuple[Array, Array]:  # 
         return ops.max_abs(gram) - 2 * limit, gram
     with ops.quiet():
         X, exponent = ops.prescale(block)
-        gram = ops.gram(X)
+        gram = long_gram(ops, X)
         # zero blocks must not keep the scale of the others up
         zero = ops.max_abs(gram) == 0
         twice = ops.xp.where(zero, ops.xp.full_like(exponent, -2 * limit), 2 * exponent)
@@ -90,14 +92,16 @@ class RowFactors:
     Attributes
     ----------
     form : callable
-        Rows of Q_1 from those of A and the start.
+        Rows of a first matrix from those of A and the start.
     start : tuple of array
         Small arrays, the exponent first.
     divisors : tuple of array, shape (n, n)
-        Q = Q_1 L_2^-H L_3^-H ...
+        Q is the first matrix times L_1^-H L_2^-H ...
     R : array, shape (n, n)
     products : int
         With the large side, of the passes so far.
+    form_products : int
+        With the large side, of ``form``.
     completed : bool
         Whether columns of Q are arbitrary.
     """
@@ -107,12 +111,13 @@ class RowFactors:
     divisors: tuple[Array, ...]
     R: Array
     products: int
+    form_products: int = 0
     completed: bool = False
 
     @property
     def all_products(self) -> int:
         """With the large side, U = Q Y included."""
-        return self.products + 1 + len(self.divisors)
+        return self.products + self.form_products + max(1, len(self.divisors))
 
     def product(self, ops: Ops, Y: Array) -> tuple[Callable[..., Array], tuple[Array, ...]]:
         """Part that gives the rows of Q Y for Y of shape (n, n), with its small arrays.
@@ -152,7 +157,9 @@ def factor_rows(ops: Ops, blocks: RowBlocks, look: Look, rng: Any) -> RowFactors
     with ops.quiet():
         L, products = ops.cholesky(gram), 1
         if np.all(np.isfinite(ops.as_host(ops.max_abs(L)))):
-            found = RowFactors(partial(_by_cholesky, ops), (exponent, L), (), ops.adjoint(L), products)
+            found = RowFactors(partial(_scaled, ops), (exponent,), (L,), ops.adjoint(L), products)
+            if is_even(ops, gram):
+                return found
             found, defect = _orthonormal(ops, blocks, found, most=1.0)
             if defect <= LARGEST_DEFECT:
                 return found
@@ -185,7 +192,7 @@ def _repaired(ops: Ops, blocks: RowBlocks, found: RowFactors) -> tuple[RowFactor
         size = ops.trace(ops.xp.real(gram) if ops.is_complex(gram) else gram)
         L = ops.cholesky(ops.add_diagonal(gram, SHIFT * ops.eps(gram.dtype) * size))
     R = ops.matmul(ops.adjoint(L), found.R)
-    products = found.products + 2 + len(found.divisors)
+    products = found.products + found.form_products + len(found.divisors) + 1
     return replace(found, divisors=(*found.divisors, L), R=R, products=products), defect
 
 
@@ -200,11 +207,11 @@ def _by_tree(ops: Ops, blocks: RowBlocks, exponent: Array, rng: Any, products: i
     form = partial(_by_spectrum, ops, n - rank, m, seed)
     V = ops.adjoint(Vh[:rank, :])
     R = ops.xp.concat([s[:rank, None] * Vh[:rank, :], ops.xp.zeros_like(Vh[rank:, :])], axis=-2)
-    return RowFactors(form, (exponent, V, 1 / s[:rank]), (), R, products, completed=rank < n)
+    return RowFactors(form, (exponent, V, 1 / s[:rank]), (), R, products, form_products=1, completed=rank < n)
 
 
-def _by_cholesky(ops: Ops, block: Array, start: int, exponent: Array, L: Array) -> Array:  # noqa: ARG001
-    return ops.divide_by_adjoint(ops.times_power_of_two(block, -exponent), L)
+def _scaled(ops: Ops, block: Array, start: int, exponent: Array) -> Array:  # noqa: ARG001
+    return ops.times_power_of_two(block, -exponent)
 
 
 def _by_spectrum(
@@ -266,7 +273,7 @@ def _times(ops: Ops, form: Callable[..., Array], block: Array, start: int, *smal
 
 def _gram_of_rows(ops: Ops, rows: Callable[..., Array], block: Array, start: int, *small: Array) -> tuple[Array]:
     with ops.quiet():
-        return (ops.gram(rows(block, start, *small)),)
+        return (long_gram(ops, rows(block, start, *small)),)
 
 
 def _triangle(ops: Ops, block: Array, start: int, exponent: Array) -> tuple[Array]:  # noqa: ARG001

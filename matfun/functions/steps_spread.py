@@ -114,7 +114,7 @@ def orthogonalize_spread(
         ops = ops_for(spread.like)
         _, info = in_one_place(ops.eye(0, 0, spread.like), None)
         return given.restore(spread.map(partial(same_rows, ops))), replace(info, backend=given.ops.name)
-    name, rule = rule_for(choose_polar(given, method, None, steps), "polar")
+    name, rule = rule_for(choose_polar(given, method, steps), "polar")
     done = steps_by_rows(given, spread, in_one_place, name, rule, steps, rng, form)
     return given.restore(done.blocks.map(done.part, *done.arrays)), done.info
 

@@ -11,7 +11,7 @@ from matfun.functions.accurate import goal_of
 from matfun.functions.inputs import Input
 from matfun.functions.methods import methods
 from matfun.functions.simulate import simulate
-from matfun.functions.unitary import hermitian_factor, pair, start
+from matfun.functions.unitary import hermitian_factor, pair, prepare, start
 from matfun.polynomials.update import Polynomial
 from matfun.problems.polar import PolarProblem
 from matfun.result import Info, PolarResult, Status
@@ -46,7 +46,7 @@ def run_to_goal_traced(
     usable = finite & ~zero
     # the identity stands in: it disturbs no maximum and no step count of the stack
     given = replace(given, A=ops.select(usable, A, ops.eye(A.shape[-2], A.shape[-1], A)))
-    begin = start(given, rule, PolarProblem(ops, np.random.default_rng(rng)), reduce=False)
+    begin = start(prepare(given, reduce=False), rule, PolarProblem(ops, np.random.default_rng(rng)))
     goal = goal_of(min(A.shape[-2:]), ops.eps(A.dtype), tol, max_steps)
     try:
         outcome = run_traced(begin.problem, rule, begin.state, goal=goal)

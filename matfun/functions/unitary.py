@@ -10,7 +10,7 @@ import numpy as np
 
 from matfun.drive import FLOOR_OVER_ROUNDING, End, Goal, Outcome, run_steps, run_to_goal
 from matfun.functions.inputs import Input
-from matfun.functions.tall import PRODUCTS, SMALLEST_ASPECT, TallFactors, reduce_tall
+from matfun.functions.tall import SMALLEST_ASPECT, TallFactors, reduce_tall
 from matfun.ops import Array, Ops
 from matfun.polynomials.update import Scalar, Update
 from matfun.problems.polar import PolarProblem, PolarState
@@ -106,36 +106,74 @@ class Start:
         return ops.is_zero(self.scaled.A)
 
 
-def start(given: Input, rule: Rule, problem: PolarProblem, *, reduce: bool) -> Start:
-    """Scale A; by the Gram matrix where the rule's first step forms its square anyway.
+@dataclass(frozen=True)
+class Prepared:
+    """What is done to a matrix before a rule is chosen: it is scaled, turned and, where it is tall, reduced.
+
+    Attributes
+    ----------
+    A : array
+        The caller's matrix times 2^-exponent.
+    exponent : array, shape (...)
+    wide : bool
+        Whether X belongs to the adjoint of A.
+    X : array, shape (..., m, n)
+        A, its adjoint, or the square factor R of either.
+    factors : TallFactors or None
+    norm : float, numpy array or None
+        ``Ops.known_norm`` of X, if it is at hand.
+    """
+
+    A: Array
+    exponent: Array
+    wide: bool
+    X: Array
+    factors: TallFactors | None
+    norm: Any
+
+
+def prepare(given: Input, *, reduce: bool, norm: Any = None) -> Prepared:
+    """Scale A by a power of two, turn it so that it is tall or square, and reduce it if that is asked for.
 
     Parameters
     ----------
     given : Input
-    rule : Rule
-    problem : PolarProblem
     reduce : bool
         Whether a tall matrix may be reduced to a square one by Cholesky QR, which waits for the device.
+    norm : float or numpy array, optional
+        ``Ops.known_norm`` of A, if it is at hand.
     """
-    ops = problem.ops
-    norm = ops.known_norm(given.A)
-    prescaled, exponent = ops.prescale(given.A, norm)
-    rows, columns = prescaled.shape[-2:]
-    wide = rows < columns or (rows == columns and not reduce and ops.prefers_rows(prescaled))
-    X = ops.adjoint(prescaled) if wide else prescaled
+    ops = given.ops
+    norm = ops.known_norm(given.A) if norm is None else norm
+    A, exponent = ops.prescale(given.A, norm)
+    rows, columns = A.shape[-2:]
+    wide = rows < columns or (rows == columns and not reduce and ops.prefers_rows(A))
+    X = ops.adjoint(A) if wide else A
     m, n = X.shape[-2:]
-    factors = None
     factorises = hasattr(ops.xp, "linalg") and not ops.is_16bit(X.dtype)  # an extension of the standard
     if reduce and factorises and m >= SMALLEST_ASPECT * n:
-        problem.work.products += PRODUCTS - 1  # the last one when the answer is put together
         factors = reduce_tall(ops, X)
-        X = factors.R
+        return Prepared(A, exponent, wide, factors.R, factors, None)
+    if A is not given.A:
+        norm = ops.known_norm(A)  # added up in the same order, so that a power of two changes no bit
+    return Prepared(A, exponent, wide, X, None, norm)
+
+
+def start(prepared: Prepared, rule: Rule, problem: PolarProblem) -> Start:
+    """Divide by a norm; by that of the squared Gram matrix where the rule's first step forms it anyway.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    rule : Rule
+    problem : PolarProblem
+    """
+    ops, wide, factors = problem.ops, prepared.wide, prepared.factors
     if factors is not None:
-        norm = None
-    elif prescaled is not given.A:
-        norm = ops.known_norm(prescaled)  # added up in the same order, so that a power of two changes no bit
-    state, divisor = scale_to_unit(problem, X, forms_square=getattr(rule, "forms_square", False), norm=norm)
-    scaled = Scaled(prescaled, exponent, divisor)
+        problem.work.products += factors.products - 1  # the last one when the answer is put together
+    forms_square = getattr(rule, "forms_square", False)
+    state, divisor = scale_to_unit(problem, prepared.X, forms_square=forms_square, norm=prepared.norm)
+    scaled = Scaled(prepared.A, prepared.exponent, divisor)
     if getattr(rule, "needs_square", False):
         X, basis = problem.settle(state).X, None
         if X.shape[-2] > X.shape[-1]:
@@ -161,8 +199,7 @@ def smallest_singular_value(begin: Start, eps: float) -> np.ndarray[Any, Any]:
     """
     ops = begin.problem.ops
     X = begin.problem.settle(begin.state).X
-    triangular = begin.factors is not None and begin.rotation is None
-    R = X if triangular else ops.qr(X)[1]
+    R = ops.qr(X)[1]
     n = R.shape[-1]
     identity = ops.xp.broadcast_to(ops.eye(n, n, R), R.shape)
     with ops.quiet():
@@ -237,7 +274,7 @@ def _factors_by_svd(ops: Ops, given: tuple[Array, Scalar]) -> tuple[Array, Array
     W = ops.matmul(U, Vh)
     # H = V S V^H, whose product BLAS knows to be Hermitian
     root = ops.xp.astype(s**0.5, Vh.dtype) if ops.is_16bit(Vh.dtype) else s**0.5
-    return W, ops.hermitian_part(ops.gram(root[..., None] * Vh)), ops.all_finite(W)
+    return W, ops.hermitian_gram(root[..., None] * Vh), ops.all_finite(W)
 
 
 def fixed_steps(
@@ -260,7 +297,7 @@ def fixed_steps(
     U : array, shape (..., m, n)
     updates : tuple of Update
     """
-    begin = start(given, rule, problem, reduce=False)
+    begin = start(prepare(given, reduce=False), rule, problem)
     eps = given.ops.eps(given.A.dtype)
     if not scaled_too:
         begin.scaled = replace(begin.scaled, A=None)

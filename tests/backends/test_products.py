@@ -227,3 +227,36 @@ def test_prices_are_those_of_the_blocks(shape, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     X = torch.empty(shape, dtype=torch.float32)
     assert ops_for(X).symmetric_prices(X) == (5 / 8, 1.0, 1.0)  # four blocks, and none
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(5, 3), (700, 140), (2, 40, 30), (600, 530)], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_a_hermitian_gram_matrix_is_so_to_the_last_bit(library, dtype, shape, order):
+    """Whichever way the provider forms it: rank-k updates, blocks, plain products."""
+    *stack, m, n = shape
+    is_complex = np.dtype(dtype).kind == "c"
+    X = np.stack([gaussian(m, n, 5 + i, complex_=is_complex) for i in range(*stack or (1,))]).reshape(shape)
+    X = given = np.asarray(X, dtype=dtype, order=order)
+    if library == "torch":
+        given = pytest.importorskip("torch", reason="torch is not installed").from_numpy(X)
+    G = np.asarray(ops_for(given).hermitian_gram(given))
+    assert np.array_equal(G, G.mT.conj())
+    for ours, member in zip(G.reshape(-1, n, n), X.reshape(-1, m, n), strict=True):
+        wide = member.astype(np.complex128)
+        assert np.max(np.abs(ours - wide.conj().T @ wide)) <= bound(member)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex128"])
+def test_large_products_of_numpy_are_aligned(dtype):
+    """So that JAX takes them over; they are those of NumPy to the last bit, in its order."""
+    A = gaussian(1100, 300, 0, complex_=np.dtype(dtype).kind == "c").astype(dtype)
+    for B in (A[:300], A[:300].T):
+        C = ops_for(A).matmul(A, B)
+        assert C.ctypes.data % 64 == 0
+        assert C.flags.c_contiguous
+        assert np.array_equal(C, A @ B)
+    jax = pytest.importorskip("jax", reason="jax is not installed")
+    if jax.dtypes.canonicalize_dtype(C.dtype) == C.dtype:  # or double precision is switched off
+        assert jax.device_put(C).unsafe_buffer_pointer() == C.ctypes.data

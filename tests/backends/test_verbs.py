@@ -51,6 +51,7 @@ def cases(is_complex, stack):
     alpha, beta = rng.standard_normal((2, *stack))
     real_eye = np.eye(4)
     yield "gram", lambda o, x: o.gram(x), lambda x: H(x) @ x, (X,)
+    yield "hermitian_gram", lambda o, x: o.hermitian_gram(x), lambda x: H(x) @ x, (X,)
     yield "matmul", lambda o, x, a: o.matmul(x, a), lambda x, a: x @ a, (X, A)
     yield "symm_matmul", lambda o, s: o.symm_matmul(s, s), lambda s: s @ s, (S,)
     yield "square", lambda o, s: o.square(s), lambda s: s @ s, (S,)
