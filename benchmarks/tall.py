@@ -1,9 +1,11 @@
-"""Where eigenvectors of the Gram matrix pay in place of the triangular solve of Cholesky QR.
+"""Tall matrices: where eigenvectors of the Gram matrix pay in place of the triangular solve, and what long sums lose.
 
     python benchmarks/tall.py        writes benchmarks/results/tall.json
 
 Both roads of ``matfun.functions.tall`` on matrices that take two passes, of condition 1e2 (float32) and 1e3, in random
-turns; medians over two passes of the bare Gram product and multiplication, and what the provider takes.
+turns; medians over two passes of the bare Gram product and multiplication, and what the provider takes.  Then, for
+columns of +-1.1, the largest error of a squared norm in the Gram matrix, in eps, formed as one sum and as sums of so
+many terms (``matfun.functions.long_sums``).
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from functools import partial
 from statistics import median
 from typing import Any
@@ -22,6 +25,7 @@ from machine import write
 from rich.console import Console
 from rich.table import Table
 
+from matfun.functions import long_sums
 from matfun.functions.tall import reduce_tall
 from matfun.lab.spectra import log_spaced, with_singular_values
 from matfun.providers import ops_for
@@ -32,6 +36,7 @@ LARGEST = 3e7
 """Elements of a matrix."""
 
 ROADS = ("solve", "eigenvectors")
+TERMS = (2048, 1024, 512)
 
 
 def measure(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, float]:
@@ -48,9 +53,29 @@ def measure(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, fl
     return {name: median(t) for name, t in times.items()}
 
 
-def main() -> None:
-    """Print the table and write the JSON."""
+def sums() -> list[dict[str, Any]]:
+    """Errors of sums of equal terms."""
     rows = []
+    table = Table("library", "shape", "one sum, eps", *map(str, TERMS))
+    for library, (m, n) in itertools.product(("numpy", "torch"), ((2**18, 4), (2**18, 16), (2**16, 64), (2**16, 256))):
+        host = np.random.default_rng(0).choice([-1.1, 1.1], (m, n))
+        X = torch.from_numpy(host) if library == "torch" else host
+        ops, true = ops_for(X), float(m * Fraction(1.1) ** 2)
+
+        def error(terms: int, X: Any = X, ops: Any = ops, true: float = true) -> float:
+            squares = np.diagonal(ops.as_host(long_sums._gram(ops, X, terms)))
+            return float(np.max(np.abs(squares / true - 1)) / np.finfo(np.float64).eps)
+
+        errors = {terms: error(terms) for terms in (m, *TERMS)}
+        rows.append({"what": "sums", "library": library, "shape": [m, n], "eps": errors})
+        table.add_row(library, f"{m} x {n}", *(f"{e:.0f}" for e in errors.values()))
+    Console(width=120).print(table)
+    return rows
+
+
+def main() -> None:
+    """Print the tables and write the JSON."""
+    rows: list[dict[str, Any]] = []
     table = Table("library", "dtype", "shape", "two passes, ms", *ROADS, "rule", "loss")
     random.seed(0)
     for library, dtype, n, aspect in itertools.product(("numpy", "torch"), ("float32", "float64"), SIDES, ASPECTS):
@@ -78,12 +103,20 @@ def main() -> None:
         del ops.prefers_eigenvectors  # of the provider, which all arrays share
         loss = seconds[chosen] / min(seconds[name] for name in ROADS)
         rows.append(
-            {"library": library, "dtype": dtype, "shape": [m, n], "seconds": seconds, "rule": chosen, "loss": loss}
+            {
+                "what": "roads",
+                "library": library,
+                "dtype": dtype,
+                "shape": [m, n],
+                "seconds": seconds,
+                "rule": chosen,
+                "loss": loss,
+            }
         )
         shown = (f"{seconds[name] / seconds['passes']:.2f}" for name in ROADS)
         table.add_row(library, dtype, f"{m} x {n}", f"{1e3 * seconds['passes']:.2f}", *shown, chosen, f"{loss:.2f}")
     Console(width=120).print(table)
-    print(write("tall", rows))
+    print(write("tall", rows + sums()))
 
 
 if __name__ == "__main__":

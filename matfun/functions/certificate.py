@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import gammaincinv
 
-from matfun.functions.long_gram import long_gram
+from matfun.functions.long_sums import long_gram, long_product
 from matfun.ops import Array, Ops
 from matfun.result import Certificate
 
@@ -67,7 +67,7 @@ def _errors_on_probes(ops: Ops, side: str, given: tuple[Array, ...]) -> tuple[Ar
     w, v = (ops.xp.broadcast_to(x, (*U.shape[:-2], *x.shape)) for x in (w, v))
     # one product with U for both errors: the matrices are read, and little is computed
     both = ops.xp.concat([ops.thin_matmul(H, w) if right else w, _adjoint_times(ops, U, v) if wide else v], axis=-1)
-    product = ops.thin_matmul(U, both)
+    product = long_product(ops, U, both) if wide else ops.thin_matmul(U, both)
     first, second = product[..., : w.shape[-1]], product[..., w.shape[-1] :]
     difference = ops.thin_matmul(A, w) - (first if right else ops.thin_matmul(H, first))
     return _relative(ops, A, difference, (second if wide else _adjoint_times(ops, U, second)) - v)
@@ -75,7 +75,7 @@ def _errors_on_probes(ops: Ops, side: str, given: tuple[Array, ...]) -> tuple[Ar
 
 def _adjoint_times(ops: Ops, U: Array, Z: Array) -> Array:
     """U^H Z for a block Z of few columns, which are conjugated in place of U."""
-    return ops.adjoint(ops.thin_matmul(ops.adjoint(Z), U))
+    return ops.adjoint(long_product(ops, ops.adjoint(Z), U))
 
 
 def _relative(ops: Ops, A: Array, difference: Array, defect: Array) -> tuple[Array, Array]:

@@ -17,6 +17,7 @@ from matfun.functions.certificate import CONFIDENCE, PROBE_FACTOR, PROBES, Kind
 from matfun.functions.choose import choose_polar
 from matfun.functions.failure import OnFailure, failed_members, raise_or_warn
 from matfun.functions.inputs import Input
+from matfun.functions.long_sums import long_product
 from matfun.functions.row_factors import Look, RowFactors, factor_rows, first_look, identity_rows, same_rows
 from matfun.functions.steps_spread import polar_steps_by_rows, widened
 from matfun.functions.unitary import accuracy_limit
@@ -226,4 +227,4 @@ def _errors_of_rows(
     with ops.quiet():
         U = product(block, start, *arrays)
         difference = ops.matmul(ops.times_power_of_two(block, -exponent), w) - ops.matmul(U, Hw)
-        return ops.dot(difference, difference), ops.matmul(ops.adjoint(U), ops.matmul(U, w))
+        return ops.dot(difference, difference), ops.adjoint(long_product(ops, ops.adjoint(ops.matmul(U, w)), U))

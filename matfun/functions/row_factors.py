@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from matfun.functions.long_gram import long_gram
+from matfun.functions.long_sums import long_gram
 from matfun.functions.tall import LARGEST_DEFECT, is_even
 from matfun.ops import Array, Ops
 from matfun.spread import RowBlocks

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from matfun.functions.long_gram import long_gram
+from matfun.functions.long_sums import long_gram
 from matfun.ops import Array, Ops
 
 SMALLEST_ASPECT = 1.5
@@ -45,9 +45,9 @@ class TallFactors:
     Attributes
     ----------
     basis : array, shape (..., m, n)
-        Q_1; X itself after a single pass.
+        Q_1; X itself after a single pass, Q by Householder's method.
     transform : array, shape (..., n, n)
-        Of a condition of 2 at most: L_2^-H; L^-H after a single pass.
+        Of a condition of 2 at most: L_2^-H, rotated where R was made triangular; L^-H after a single pass.
     R : array, shape (..., n, n)
         Upper triangular.
     products : int
@@ -75,31 +75,36 @@ def reduce_tall(ops: Ops, X: Array) -> TallFactors:
     """
     with ops.quiet():
         gram = long_gram(ops, X)
+        L, enough = ops.cholesky(gram), is_even(ops, gram)
         one = ops.xp.broadcast_to(ops.eye(X.shape[-1], X.shape[-1], gram), gram.shape)
-        enough = is_even(ops, gram)
-        L = ops.cholesky(gram)
-        once = TallFactors(X, _divided(ops, L, one), ops.adjoint(L), products=2)
-        if enough.all():
+        once = TallFactors(X, _divided(ops, L, one), ops.adjoint(L), products=2) if enough.any() else None
+        if once is not None and enough.all():
             return once
-        by_eigenvectors = ops.prefers_eigenvectors(X)
-        if by_eigenvectors:
-            inverse, first = _by_eigenvectors(ops, gram)
-            basis = ops.matmul(X, inverse)
-        else:
-            basis, first = ops.divide_by_adjoint(X, L), ops.adjoint(L)
-        gram = long_gram(ops, basis)
-        defect = ops.as_host(ops.plain_norm_fro(ops.add_diagonal(gram, -1.0)))
-        good = np.asarray(defect <= LARGEST_DEFECT)  # False for NaN, where a factorisation failed
-        second = ops.cholesky(gram)
-        R, rotation = ops.matmul(ops.adjoint(second), first), one
-        if by_eigenvectors and good.any():
-            rotation, R = ops.qr(R)
-        twice = TallFactors(basis, _divided(ops, second, rotation), R, products=4)
-    found = _where(ops, enough, once, twice)
-    if (enough | good).all():
+        found, good = _in_two_passes(ops, X, gram, L)
+    if once is not None:
+        found, good = _where(ops, enough, once, found), enough | good
+    if good.all():
         return found
     Q, R = ops.qr(X)
-    return _where(ops, enough | good, found, TallFactors(Q, one, R, products=4))
+    return _where(ops, good, found, TallFactors(Q, one, R, products=4))
+
+
+def _in_two_passes(ops: Ops, X: Array, gram: Array, L: Array) -> tuple[TallFactors, np.ndarray[Any, Any]]:
+    """Factors, and for which matrices they are good."""
+    by_eigenvectors = ops.prefers_eigenvectors(X)
+    if by_eigenvectors:
+        inverse, first = _by_eigenvectors(ops, gram)
+        basis = ops.matmul(X, inverse)
+    else:
+        basis, first = ops.divide_by_adjoint(X, L), ops.adjoint(L)
+    gram = long_gram(ops, basis)
+    defect = ops.as_host(ops.plain_norm_fro(ops.add_diagonal(gram, -1.0)))
+    second = ops.cholesky(gram)
+    R = ops.matmul(ops.adjoint(second), first)
+    rotation, R = ops.qr(R) if by_eigenvectors else (ops.eye(X.shape[-1], X.shape[-1], R), R)
+    rotation = ops.xp.broadcast_to(rotation, R.shape)
+    good = np.asarray(defect <= LARGEST_DEFECT)  # False for NaN, where a factorisation failed
+    return TallFactors(basis, _divided(ops, second, rotation), R, products=4), good
 
 
 def _divided(ops: Ops, L: Array, Y: Array) -> Array:
@@ -119,14 +124,14 @@ def is_even(ops: Ops, gram: Array) -> np.ndarray[Any, Any]:
     gram : array, shape (..., n, n)
     """
     n = gram.shape[-1]
-    size = ops.as_host(ops.plain_norm_fro(gram)).astype(np.float64)
     mean = ops.trace(ops.xp.real(gram) if ops.is_complex(gram) else gram) / n
-    largest = (EVEN + 1 / EVEN - 1) ** 0.5 * n**0.5 * ops.as_host(mean).astype(np.float64)
-    if not np.any(size <= largest):
-        return np.zeros(gram.shape[:-2], dtype=bool)
-    above = ops.add_diagonal(gram, -mean / EVEN)
-    below = ops.add_diagonal(-gram, mean * EVEN)
-    return np.asarray(ops.positive_definite(above) & ops.positive_definite(below))
+    over = ops.plain_norm_fro(gram) - (EVEN + 1 / EVEN - 1) ** 0.5 * n**0.5 * mean
+    possible = np.asarray(ops.as_host(over) <= 0)
+    if not possible.any():
+        return possible
+    for shifted in (ops.add_diagonal(gram, -mean / EVEN), ops.add_diagonal(-gram, mean * EVEN)):
+        possible = possible & np.asarray(ops.as_host(ops.all_finite(ops.cholesky(shifted))), dtype=bool)
+    return possible
 
 
 def _by_eigenvectors(ops: Ops, gram: Array) -> tuple[Array, Array]:

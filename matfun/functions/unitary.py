@@ -52,7 +52,7 @@ class Start:
     scaled : Scaled
     wide : bool
     state : PolarState
-        What is iterated on: the scaled matrix, or its triangular factor for rules that need a square one.
+        What is iterated on: the scaled matrix, or its square factor where it was reduced or the rule needs that.
     factors : TallFactors or None
         Of the tall matrix, where the iteration is on its square factor.
     basis : array, shape (..., m, n), or None
@@ -199,7 +199,8 @@ def smallest_singular_value(begin: Start, eps: float) -> np.ndarray[Any, Any]:
     """
     ops = begin.problem.ops
     X = begin.problem.settle(begin.state).X
-    R = ops.qr(X)[1]
+    triangular = begin.factors is not None and begin.rotation is None
+    R = X if triangular else ops.qr(X)[1]
     n = R.shape[-1]
     identity = ops.xp.broadcast_to(ops.eye(n, n, R), R.shape)
     with ops.quiet():

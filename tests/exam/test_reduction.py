@@ -8,6 +8,7 @@ from matfun_backends.counting import CountingOps
 from matfun_backends.numpy import EMPIRICAL_VERY_TALL
 
 import matfun
+from matfun.functions.long_sums import EMPIRICAL_TERMS
 from matfun.functions.tall import EVEN, TallFactors, is_even, reduce_tall
 from matfun.functions.unitary import accuracy_limit, rounding_floor
 from matfun.lab.spectra import gaussian, log_spaced, with_singular_values
@@ -20,11 +21,11 @@ M, N = 96, 12
 VERY_TALL = EMPIRICAL_VERY_TALL * N
 
 ROADS = {
-    "one pass": (M, 1.8, Counter(gram=1, cholesky=1)),
+    "one pass": (M, 1.8, Counter(gram=1, cholesky=3)),
     "two passes": (M, 30.0, Counter(gram=2, cholesky=2, apply=1, matmul=1)),
     "two passes, very tall": (VERY_TALL, 30.0, Counter(gram=5, cholesky=2, apply=1, qr=1, matmul=2)),
     "Householder": (M, 1e9, Counter(gram=2, cholesky=2, apply=1, qr=1, matmul=1)),
-    "Householder, very tall": (VERY_TALL, 1e9, Counter(gram=5, cholesky=2, apply=1, qr=1, matmul=2)),
+    "Householder, very tall": (VERY_TALL, 1e9, Counter(gram=5, cholesky=2, apply=1, qr=2, matmul=2)),
 }
 """Rows, a condition number that is on it, and what it takes, in double precision.
 
@@ -162,6 +163,8 @@ def test_members_of_a_stack_take_their_own_roads(rows):
 @pytest.mark.parametrize("spread", [0, 1], ids=["one pass", "two passes"])
 def test_long_sums_of_equal_terms_do_not_pile_up_rounding(spread, dtype, library_name):
     """1.21 is rounded to the same side in every sum; torch was off by 207 times the limit in double precision."""
+    if library_name == "jax":
+        pytest.skip("XLA adds in blocks, and would compile every sum")
     library, n = library_called(library_name), 4
     X = np.random.default_rng(0).choice([-1.1, 1.1], (2**18, n)) * 3.0 ** (spread * np.arange(n))
     given = library.put(X.astype(dtype))
@@ -169,12 +172,30 @@ def test_long_sums_of_equal_terms_do_not_pile_up_rounding(spread, dtype, library
     assert result.info.status is matfun.Status.CONVERGED
     U = library.get(result.U).astype(np.float64)
     eps = library.ops(given).eps(given.dtype)
-    assert np.linalg.norm(U.T @ U - np.eye(n)) <= EVEN**2 * accuracy_limit(n, eps) * n**0.5
+    # so many roundings eps / 2 in the sums of every column (Higham, Accuracy, sec. 4.2)
+    limit = EMPIRICAL_TERMS * eps / 2 + accuracy_limit(n, eps)
+    assert np.linalg.norm(U.T @ U - np.eye(n)) <= (1 if spread else EVEN**2) * limit * n**0.5
 
 
-def test_derivatives_do_not_go_through_eigenvectors():
+@pytest.mark.parametrize("side", ["tall", "wide"])
+@pytest.mark.parametrize("library_name", ["numpy", "torch"])
+def test_the_certificate_of_a_long_column_of_equal_numbers(library_name, side):
+    """Whose product with itself, in one sum, is off by more than the status allows on torch."""
+    library = library_called(library_name)
+    A = np.full((2**18, 1), 1.1)
+    given = library.put(A if side == "tall" else A.T)
+    for certificate in ("probes", "exact"):
+        H_of = "right" if side == "tall" else "left"
+        info = matfun.polar(given, H_of, method="svd", certificate=certificate, rng=0).info
+        assert info.status is matfun.Status.CONVERGED
+        assert info.orthogonality <= 4 * EVEN**2 * EMPIRICAL_TERMS * 2.0**-53  # the probes' norm may be 4
+
+
+def test_derivatives_do_not_go_through_eigenvectors(monkeypatch):
     """Of columns that are orthogonal and graded, for which the scaled Gram matrix has one eigenvalue only."""
     torch = pytest.importorskip("torch", reason="torch is not installed")
+    # whose provider solves: nobody has both, yet
+    monkeypatch.setattr(type(ops_for(torch.eye(2))), "prefers_eigenvectors", lambda *_: True)
     rng = np.random.default_rng(0)
     X = np.linalg.qr(rng.standard_normal((EMPIRICAL_VERY_TALL * 4, 4)))[0] * 10.0 ** -np.arange(4)
     weights, direction = (torch.from_numpy(rng.standard_normal(X.shape)) for _ in range(2))
@@ -196,6 +217,8 @@ def test_newton_stays_backward_stable_on_what_eigenvectors_leave():
     n, dtype = 256, np.complex64
     X = gaussian(128 * n, n, 0, complex_=True) * 10.0 ** -np.linspace(0, 5, n)
     X = X.astype(dtype)
-    assert ops_for(X).prefers_eigenvectors(X)
+    ops = CountingOps(ops_for(X))
+    reduce_tall(ops, X)
+    assert ops.counts["qr"] == 1  # of the small side alone
     U, H = matfun.polar(X, method="newton")
     assert np.linalg.norm(X - U @ H) <= accuracy_limit(n, 2.0**-23) * np.linalg.norm(X)
