@@ -161,18 +161,19 @@ def over_loop(here: list[Row]) -> list[Row]:
 
 
 def over_two_passes(here: list[Row]) -> list[Row]:
-    """(e) a tall matrix over twice the bare Gram product and multiplication."""
+    """(e) a tall matrix over twice the bare Gram product and multiplication, the fastest run of these."""
     rows = by_name(here)
+    passes = [row["median_s"] for row in here if row["method"] == "two passes"]
     return [
         claim(
             "e",
             f"{name} / two passes, {named(here)}",
-            rows[name]["median_s"] / rows["two passes"]["median_s"],
+            rows[name]["median_s"] / min(passes),
             OVER_TWO_PASSES,
             chosen=rows[name].get("chosen"),
         )
         for name in ("matfun auto", "matfun auto (torch)", "matfun auto (jax)")
-        if name in rows and "two passes" in rows
+        if name in rows and passes
     ]
 
 
