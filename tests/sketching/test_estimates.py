@@ -56,7 +56,7 @@ def test_any_scale(scale, stack):
 
 
 @pytest.mark.parametrize("library_name", ["numpy", "torch"])
-@pytest.mark.parametrize("scale", [1e-200, 1e-20, 1e20, 1e200])
+@pytest.mark.parametrize("scale", [1e-200, 1e-31, 1e-20, 1e20, 1e200])
 def test_any_scale_of_what_looks_at_the_spectrum(scale, library_name):
     library = library_called(library_name)
     A = with_singular_values(log_spaced(20, 10.0), rng=3)
