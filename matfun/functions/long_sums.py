@@ -1,8 +1,8 @@
 """Products whose sums are long, as sums of sums.
 
 BLAS libraries add up hundreds of terms or all of them one after the other, so that the rounding of equal ones piles up.
-A column of 262144 elements +-1.1 has a square that is off by 43 eps with OpenBLAS and by 5400 with MKL; as a sum of
-halves of halves it is off by 6 (benchmarks/results/tall.json; tests/exam/test_reduction.py has such matrices).
+A column of 262144 elements +-1.1 has a square that is off by 43 eps with OpenBLAS and by 5300 with MKL; as a sum of
+halves of halves it is off by 5 or 6 (benchmarks/results/tall.json; tests/exam/test_reduction.py has such matrices).
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 from matfun.ops import Array, Ops
 
 EMPIRICAL_TERMS, EMPIRICAL_ASPECT = 512, 4
-"""Terms left to one product, and how many for each column.  MKL is off by 5 eps for 512 terms and by 65 for 1024.
-Fewer than four for each column take a tenth more time (200000 x 256 in double precision), and for 1024 columns half."""
+"""Terms left to one product, and how many for each column.  MKL is off by 5 eps for 512 terms and by 64 for 1024
+(benchmarks/results/tall.json).  Fewer than four for each column took more time in a trial, with many columns most."""
 
 MOST_SUMS = 1024
-"""More calls would take longer than what they compute."""
+"""About so many calls at most, whatever the number of terms: of a single column each takes longer than its sum."""
 
 
 def long_gram(ops: Ops, X: Array) -> Array:

@@ -143,7 +143,7 @@ def _by_eigenvectors(ops: Ops, gram: Array) -> tuple[Array, Array]:
     d = ops.positive_or_one((ops.xp.real(squares) if ops.is_complex(gram) else squares) ** 0.5)
     values, V = ops.eigh(gram / d[..., :, None] / d[..., None, :])
     s, adjoint = ops.positive_or_one(values) ** 0.5, ops.adjoint(V)
-    # V is orthogonal to about 10 sqrt(n) eps; a step of Newton's iteration for its inverse leaves less
+    # V is orthogonal to many roundings only, which X = Q R would show; a step of Newton's iteration leaves few
     inverse = ops.add_matmul(adjoint, ops.identity_minus(ops.gram(V)), adjoint)
     outward, back = V / s[..., None, :] / d[..., :, None], s[..., :, None] * inverse * d[..., None, :]
     return ops.constant(outward), ops.constant(back)

@@ -164,7 +164,7 @@ def test_members_of_a_stack_take_their_own_roads(rows):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("spread", [0, 1], ids=["one pass", "two passes"])
 def test_long_sums_of_equal_terms_do_not_pile_up_rounding(spread, dtype, library_name):
-    """1.21 is rounded to the same side in every sum; torch was off by 207 times the limit in double precision."""
+    """1.21 is rounded to the same side in every sum; torch's factors were refused by the certificate."""
     if library_name == "jax":
         pytest.skip("XLA adds in blocks, and would compile every sum")
     library, n = library_called(library_name), 4
@@ -215,7 +215,7 @@ def test_derivatives_do_not_go_through_eigenvectors(monkeypatch):
 
 
 def test_newton_stays_backward_stable_on_what_eigenvectors_leave():
-    """Its inverses lose on full matrices with graded rows: 1.26 times the limit were seen, before R was triangular."""
+    """Its inverses lose on full matrices with graded rows, as R was before it was made triangular: above the limit."""
     n, dtype = 256, np.complex64
     X = gaussian(128 * n, n, 0, complex_=True) * 10.0 ** -np.linspace(0, 5, n)
     X = X.astype(dtype)

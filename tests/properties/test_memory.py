@@ -114,3 +114,27 @@ def test_a_stack_takes_no_more_than_the_results_and_a_part():
     assert matfun.providers.ops_for(A).members_at_once(A) == 2
     # of a part the answer, its square matrices, and sums that are formed at once in so small ones
     assert A.nbytes < peak < A.nbytes + 8 * 2 * A[0].nbytes
+
+
+def peak_over_A(A, **options):
+    matfun.polar(A, rng=0, **options)
+    tracemalloc.start()
+    matfun.polar(A, rng=0, **options)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / A.nbytes
+
+
+def test_a_tall_matrix_of_even_spectrum_takes_its_result_alone():
+    """One pass forms no Q_1; the rest is matrices of 1/128 of the size, and blocks of a few columns."""
+    A = np.random.default_rng(0).standard_normal((128 * 128, 128))
+    assert peak_over_A(A, method="svd") < 1.5
+    assert peak_over_A(A * np.linspace(1, 4, 128), method="svd") > 2
+
+
+def test_the_conjugate_of_a_wide_matrix_is_not_kept():
+    """It is a copy, where that of a tall one is not."""
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((200, 220)) + 1j * rng.standard_normal((200, 220))
+    wide, tall = peak_over_A(A, side="left", method="newton-schulz"), peak_over_A(A.mT.copy(), method="newton-schulz")
+    assert wide < tall + 0.5
